@@ -1,0 +1,25 @@
+//! Floor 1: the words of tidegate as plain types. No I/O, no async, no Arrow, no clock.
+//!
+//! A pipeline file becomes a checked [`Pipeline`]; an object version or a tick becomes an [`Event`];
+//! one function on one event is a run with a derived [`RunId`]; what goes wrong is a [`Diagnostic`]
+//! (in a file a person wrote) or a [`Failure`] (of a run). Everything above this floor speaks in these types.
+
+mod diagnostic;
+mod event;
+mod failure;
+mod id;
+mod key;
+mod kind;
+mod pipeline;
+mod run;
+
+pub use diagnostic::{Diagnostic, Severity, Span};
+pub use event::{Event, ObjectVersion, Tick};
+pub use failure::{ErrorKind, Failure, Place};
+pub use id::{EventId, Revision, RunId};
+pub use key::{Key, KeyError};
+pub use kind::{KindSpec, OptionSpec, OptionType, Targets, TriggerNeed};
+pub use pipeline::{
+    Bucket, Columns, Cron, Function, Grants, KeyGlobs, Pipeline, Retry, Setting, Table, TableKey, Trigger, ValueType,
+};
+pub use run::{Output, RunState};

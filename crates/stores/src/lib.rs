@@ -1,0 +1,28 @@
+//! Floor 2: the seams behind which the places stand where a pipeline runs, each with its local peers.
+//!
+//! | seam | what is behind it | peers here |
+//! |---|---|---|
+//! | [`object_store::ObjectStore`] | buckets | directories, memory, S3 endpoints ([`bucket`]) |
+//! | [`EventSource`] | hop 1, watch | a directory ([`watch`]), a listing |
+//! | [`Queue`] | hops 3 and 4, enqueue and lease | SQLite ([`sqlite`]), memory |
+//! | [`Ledger`] | hops 2 and 8, admit and settle | SQLite ([`sqlite`]), memory |
+//! | [`Tables`] | hop 7, write | SQLite, memory ([`table`]) |
+//!
+//! Each seam says what is true *after* a call; its contract suite (feature `testing`) holds every peer to that.
+//! Correctness rests on the ledger's conditional claim and on effects that can be repeated, never on a queue that
+//! delivers once.
+
+mod error;
+mod event_source;
+mod ledger;
+mod queue;
+pub mod table;
+
+pub use error::{Error, Result};
+pub use event_source::{EventSource, Sighting};
+pub use ledger::{
+    Admission, Admitted, Attempt, Claim, FailureFilter, FailureRecord, FunctionCounts, Ledger, NewRun, Page, Reject,
+    RunFilter, RunRecord, Settlement, Verdict,
+};
+pub use queue::{Depth, Item, Lease, Queue, Want, WorkerId};
+pub use table::{Load, LoadMode, LoadReport, OnDuplicate, Table, TableLoad, Tables};
