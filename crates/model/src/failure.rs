@@ -101,14 +101,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with a code, a kind and a reason; the rest by the `with_` methods.
     pub fn new(code: &str, kind: ErrorKind, reason: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            kind,
-            reason: reason.into(),
-            place: Place::default(),
-            expected: None,
-            help: None,
-        }
+        Self { code: code.to_owned(), kind, reason: reason.into(), place: Place::default(), expected: None, help: None }
     }
 
     /// The same, at `place`.
