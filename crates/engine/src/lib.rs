@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Floor 3: the life of one object, from a sighting to its verdict. The files are the hops, in order:
+//!
+//! | hop | file | what happens |
+//! |---|---|---|
+//! | 2 admit, 3 enqueue | `intake.rs` | which functions want the event; ledger, then queue |
+//! | 4 lease | `worker.rs` | within each function's concurrency, kept alive by a heartbeat |
+//! | 5 call | `call.rs`, [`Context`] | the function gets its object and its grants, a time limit, and walls around panics |
+//! | 7 write | `output.rs`, `grants.rs` | outputs are committed whole, and noted |
+//! | 8 settle | `settle.rs` | the ledger first, then the queue |
+//!
+//! `recover.rs` enters the same path at hop 4 after a crash, `schedule.rs` at hop 2 with ticks, `backfill.rs` at hop 2
+//! with objects that are there already.
+
+mod context;
+mod function;
+mod grants;
+mod input;
+mod output;
+mod wiring;
+
+pub use context::Context;
+pub use function::{Function, Kind, Outcome};
+pub use input::{Input, InputReader};
+pub use output::OutputFile;
+pub use wiring::{Chance, Clock, Wiring};
+
+/// Lower-case hexadecimal digits of `bytes`.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -70,6 +70,8 @@ pub enum Output {
         size: u64,
         /// SHA-256 of the bytes, hexadecimal.
         sha256: String,
+        /// Entity tag that the bucket gave it; it joins the object to the events it causes.
+        etag: Option<String>,
     },
     /// Rows of a table, committed at once.
     Rows {

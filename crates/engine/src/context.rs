@@ -1,0 +1,198 @@
+//! Hop 5: what a function can reach while it is called, and nothing else: its object, its grants, its scratch folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
+use object_store::ObjectStore;
+use tidegate_model::{self as model, ErrorKind, Event, Failure, ObjectVersion, Output, RunId};
+use tidegate_stores::{Attempt, Table};
+use tokio_util::sync::CancellationToken;
+
+use crate::grants::{GrantedTable, ReadOnly, denied};
+use crate::input::Input;
+use crate::output::OutputFile;
+use crate::wiring::Wiring;
+
+/// Code of the outcome "a newer version has replaced the object, or it is gone": no failure, nothing to do.
+pub(crate) const SUPERSEDED: &str = "R0003";
+
+/// What one attempt of one run can reach.
+pub struct Context {
+    pub(crate) attempt: Attempt,
+    pub(crate) function: Arc<model::Function>,
+    pub(crate) wiring: Arc<Wiring>,
+    pub(crate) cancel: CancellationToken,
+    scratch: tempfile::TempDir,
+    made: Arc<Mutex<Made>>,
+}
+
+/// What the attempt has made so far.
+#[derive(Default)]
+pub(crate) struct Made {
+    /// Objects that wait in the scratch folder for their commit, by bucket and key.
+    pub(crate) staged: BTreeMap<(String, String), OutputFile>,
+    /// Table loads that are committed.
+    pub(crate) rows: Vec<Output>,
+    /// SHA-256 of the input, once it was read to its end.
+    pub(crate) input_sha256: Option<String>,
+}
+
+impl Context {
+    /// A context for one attempt. Its scratch folder goes when the context goes.
+    pub(crate) fn new(
+        attempt: Attempt,
+        function: Arc<model::Function>,
+        wiring: Arc<Wiring>,
+        cancel: CancellationToken,
+    ) -> Result<Self, Failure> {
+        let scratch = tempfile::Builder::new().prefix("tidegate-").tempdir().map_err(|error| {
+            Failure::new("R0008", ErrorKind::Unavailable, format!("no scratch folder could be made: {error}"))
+                .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
+        })?;
+        Ok(Self { attempt, function, wiring, cancel, scratch, made: Arc::default() })
+    }
+
+    /// The event that started the run.
+    pub fn event(&self) -> &Event {
+        &self.attempt.event
+    }
+
+    /// The run.
+    pub fn run(&self) -> RunId {
+        self.attempt.run
+    }
+
+    /// Number of this attempt, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt.number
+    }
+
+    /// The function's checked description.
+    pub fn function(&self) -> &model::Function {
+        &self.function
+    }
+
+    /// What the pipeline file says of a table.
+    pub fn table_spec(&self, name: &str) -> Option<&model::Table> {
+        self.wiring.pipeline.tables.get(name)
+    }
+
+    /// The time now, from the clock the engine was given.
+    pub fn now(&self) -> Timestamp {
+        (self.wiring.clock)()
+    }
+
+    /// A folder of this attempt alone, removed after it.
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// True once the attempt should stop: its time is over, its lease is lost, or the process is asked to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// Completes once the attempt should stop.
+    pub async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+
+    /// A token that blocking code may keep and ask.
+    pub fn cancellation(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
+    /// The run's object.
+    ///
+    /// # Errors
+    /// `Invalid` if the run was started by a schedule.
+    pub fn object(&self) -> Result<&ObjectVersion, Failure> {
+        self.attempt.event.object().ok_or_else(|| {
+            Failure::new("R0004", ErrorKind::Invalid, "this function needs an object, but a schedule started it")
+                .expected("a trigger `on = { created = … }`")
+        })
+    }
+
+    /// The bytes of the run's object, in exactly the version that the event names.
+    ///
+    /// # Errors
+    /// `NotFound` under the code of a superseded run if that version is no longer there; `Unavailable`.
+    pub async fn input(&self) -> Result<Input, Failure> {
+        Input::open(self).await
+    }
+
+    /// Refuses to go on if the run's object was replaced or deleted meanwhile. Call it before an effect that cannot be
+    /// undone; the engine calls it before it commits outputs.
+    ///
+    /// # Errors
+    /// As [`Context::input`].
+    pub async fn ensure_current(&self) -> Result<(), Failure> {
+        crate::input::ensure_current(self).await
+    }
+
+    /// A bucket this function may read. Writing goes through [`Context::create`].
+    ///
+    /// # Errors
+    /// `Denied` if the pipeline file does not grant it.
+    pub fn bucket(&self, name: &str) -> Result<Arc<dyn ObjectStore>, Failure> {
+        let store = self.wiring.buckets.get(name).filter(|_| self.function.grants.read_buckets.contains(name));
+        let store = store.ok_or_else(|| denied(&self.function, "read bucket", name))?;
+        Ok(Arc::new(ReadOnly::new(Arc::clone(store), name)))
+    }
+
+    /// Begins an output object. It is written to the scratch folder, and committed by the engine once the call has
+    /// succeeded; a key made twice keeps the last.
+    ///
+    /// # Errors
+    /// `Denied` if the pipeline file does not grant the bucket, `Invalid` if the key could leave it, `Unavailable`.
+    pub fn create(&self, bucket: &str, key: &str) -> Result<OutputFile, Failure> {
+        if !self.function.grants.write_buckets.contains(bucket) {
+            return Err(denied(&self.function, "write bucket", bucket));
+        }
+        OutputFile::create(self.scratch(), bucket, key)
+    }
+
+    /// Hands a finished output over to be committed.
+    ///
+    /// # Errors
+    /// `Unavailable` if its last bytes cannot be written.
+    pub fn finish(&self, mut output: OutputFile) -> Result<(), Failure> {
+        output.flush_all()?;
+        let at = (output.bucket().to_owned(), output.key().to_owned());
+        self.made().staged.insert(at, output);
+        Ok(())
+    }
+
+    /// A table this function may read, or write, or both. What it loads is recorded as an output of the run.
+    ///
+    /// # Errors
+    /// `Denied` if the pipeline file grants neither.
+    pub fn table(&self, name: &str) -> Result<Arc<dyn Table>, Failure> {
+        let may_read = self.function.grants.read_tables.contains(name);
+        let may_write = self.function.grants.write_tables.contains(name);
+        let table = self.wiring.tables.get(name).filter(|_| may_read || may_write);
+        let table = table.ok_or_else(|| denied(&self.function, "use table", name))?;
+        Ok(Arc::new(GrantedTable {
+            inner: Arc::clone(table),
+            name: name.to_owned(),
+            function: self.function.name.clone(),
+            may_write,
+            made: Arc::clone(&self.made),
+        }))
+    }
+
+    pub(crate) fn made(&self) -> MutexGuard<'_, Made> {
+        lock(&self.made)
+    }
+
+    pub(crate) fn shared_made(&self) -> Arc<Mutex<Made>> {
+        Arc::clone(&self.made)
+    }
+}
+
+/// Locks what was made. A panic of a function cannot leave it half-changed, so a poisoned lock is taken all the same.
+pub(crate) fn lock(made: &Mutex<Made>) -> MutexGuard<'_, Made> {
+    made.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,158 @@
+//! Hop 6's beginning: the bytes of the run's object, in exactly the version of its event, hashed as they are read.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::{Arc, Mutex};
+
+use futures::StreamExt;
+use object_store::{GetOptions, GetResultPayload, ObjectStoreExt, path::Path};
+use sha2::{Digest, Sha256};
+use tidegate_model::{ErrorKind, Failure, ObjectVersion};
+
+use crate::context::{Made, SUPERSEDED, lock};
+use crate::{Context, hex};
+
+/// A local, seekable file with the object's bytes: the bucket's own file where the bucket is a directory, else a copy
+/// in the scratch folder. Readers are independent of each other.
+pub struct Input {
+    file: Arc<File>,
+    size: u64,
+    made: Arc<Mutex<Made>>,
+}
+
+impl Input {
+    pub(crate) async fn open(context: &Context) -> Result<Self, Failure> {
+        let object = context.object()?;
+        let store = context.bucket(&object.bucket)?;
+        let options = GetOptions::default().with_if_match(object.etag.clone());
+        let result = store.get_opts(&path_of(object)?, options).await.map_err(|error| read_failure(object, error))?;
+        if result.meta.size != object.size {
+            return Err(superseded(object));
+        }
+        let file = match result.payload {
+            GetResultPayload::File(file, _) => file,
+            GetResultPayload::Stream(mut stream) => {
+                let mut copy = tempfile::tempfile_in(context.scratch()).map_err(scratch_failure)?;
+                while let Some(bytes) = stream.next().await {
+                    let bytes = bytes.map_err(|error| read_failure(object, error))?;
+                    copy.write_all(&bytes).map_err(scratch_failure)?;
+                }
+                copy
+            }
+        };
+        Ok(Self { file: Arc::new(file), size: object.size, made: context.shared_made() })
+    }
+
+    /// Size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// A reader from the first byte. Reading one to its end records the input's SHA-256.
+    pub fn reader(&self) -> InputReader {
+        InputReader {
+            file: Arc::clone(&self.file),
+            size: self.size,
+            at: 0,
+            hasher: Some(Sha256::new()),
+            made: Arc::clone(&self.made),
+        }
+    }
+}
+
+/// Reads an [`Input`]; see [`Input::reader`].
+pub struct InputReader {
+    file: Arc<File>,
+    size: u64,
+    at: u64,
+    /// Gone once a seek made the hash meaningless, or the hash is recorded.
+    hasher: Option<Sha256>,
+    made: Arc<Mutex<Made>>,
+}
+
+impl Read for InputReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.size - self.at).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        let count = read_at(&self.file, &mut buffer[..wanted], self.at)?;
+        if count == 0 && wanted > 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the object shrank while it was read"));
+        }
+        self.at += count as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&buffer[..count]);
+        }
+        if self.at == self.size
+            && let Some(hasher) = self.hasher.take()
+        {
+            lock(&self.made).input_sha256 = Some(hex(&hasher.finalize()));
+        }
+        Ok(count)
+    }
+}
+
+impl Seek for InputReader {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        let target = match position {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(offset) => self.size.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
+        };
+        let target = target.filter(|at| *at <= self.size).ok_or(io::ErrorKind::InvalidInput)?;
+        if target != self.at {
+            self.hasher = None;
+        }
+        self.at = target;
+        Ok(target)
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+/// Fails as superseded unless the object still is what the event says.
+pub(crate) async fn ensure_current(context: &Context) -> Result<(), Failure> {
+    let Some(object) = context.event().object() else { return Ok(()) };
+    let store = context.bucket(&object.bucket)?;
+    let meta = store.head(&path_of(object)?).await.map_err(|error| read_failure(object, error))?;
+    if meta.size == object.size && (object.etag.is_none() || meta.e_tag == object.etag) {
+        Ok(())
+    } else {
+        Err(superseded(object))
+    }
+}
+
+/// The object's key as a path of its store.
+pub(crate) fn path_of(object: &ObjectVersion) -> Result<Path, Failure> {
+    Path::parse(&object.key).map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))
+}
+
+fn superseded(object: &ObjectVersion) -> Failure {
+    Failure::new(
+        SUPERSEDED,
+        ErrorKind::NotFound,
+        format!("a newer version of `{}` has replaced this one", object.path()),
+    )
+}
+
+fn read_failure(object: &ObjectVersion, error: object_store::Error) -> Failure {
+    match error {
+        object_store::Error::Precondition { .. } => superseded(object),
+        object_store::Error::NotFound { .. } => {
+            Failure::new(SUPERSEDED, ErrorKind::NotFound, format!("`{}` was gone before it was read", object.path()))
+        }
+        other => tidegate_stores::Error::from(other).into_failure("R0005"),
+    }
+}
+
+fn scratch_failure(error: io::Error) -> Failure {
+    Failure::new("R0008", ErrorKind::Unavailable, format!("the scratch folder cannot be written: {error}"))
+        .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
+}

@@ -1,0 +1,117 @@
+//! Hop 7 for objects: an output is written beside the bucket first, and put into it whole.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
+use std::path::Path;
+
+use bytes::Bytes;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use sha2::{Digest, Sha256};
+use tidegate_model::{ErrorKind, Failure, Key, Output};
+
+use crate::hex;
+
+/// From this size on an output is put in parts.
+const PART: usize = 8 << 20;
+
+/// An output object under way: bytes go to a file without a name in the scratch folder, and into the hash.
+pub struct OutputFile {
+    bucket: String,
+    key: String,
+    file: BufWriter<File>,
+    size: u64,
+    hasher: Sha256,
+}
+
+impl OutputFile {
+    pub(crate) fn create(scratch: &Path, bucket: &str, key: &str) -> Result<Self, Failure> {
+        let key = Key::new(key).map_err(|error| {
+            Failure::new("R0002", ErrorKind::Invalid, format!("`{key}` cannot be the key of an output: {error}"))
+        })?;
+        let file = tempfile::tempfile_in(scratch).map_err(scratch_failure)?;
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            key: key.as_str().to_owned(),
+            file: BufWriter::with_capacity(1 << 16, file),
+            size: 0,
+            hasher: Sha256::new(),
+        })
+    }
+
+    /// The bucket it goes to.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The key it will have.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub(crate) fn flush_all(&mut self) -> Result<(), Failure> {
+        self.file.flush().map_err(scratch_failure)
+    }
+
+    /// Puts the finished object into its bucket: nobody sees a part of it.
+    pub(crate) async fn commit(self, store: &dyn ObjectStore) -> Result<Output, Failure> {
+        let path = object_store::path::Path::parse(&self.key)
+            .map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))?;
+        let mut file = self.file.into_inner().map_err(|error| scratch_failure(error.into_error()))?;
+        file.rewind().map_err(scratch_failure)?;
+        let put = if self.size <= PART as u64 {
+            let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
+            file.read_to_end(&mut bytes).map_err(scratch_failure)?;
+            store.put(&path, PutPayload::from(bytes)).await.map_err(put_failure)?
+        } else {
+            let mut upload = store.put_multipart(&path).await.map_err(put_failure)?;
+            match put_parts(upload.as_mut(), &mut file).await {
+                Ok(()) => upload.complete().await.map_err(put_failure)?,
+                Err(failure) => {
+                    // Best effort: a store drops unfinished parts by itself in time.
+                    let _ = upload.abort().await;
+                    return Err(failure);
+                }
+            }
+        };
+        Ok(Output::Object {
+            bucket: self.bucket,
+            key: self.key,
+            size: self.size,
+            sha256: hex(&self.hasher.finalize()),
+            etag: put.e_tag,
+        })
+    }
+}
+
+async fn put_parts(upload: &mut dyn MultipartUpload, file: &mut File) -> Result<(), Failure> {
+    loop {
+        let mut part = Vec::with_capacity(PART);
+        Read::by_ref(file).take(PART as u64).read_to_end(&mut part).map_err(scratch_failure)?;
+        if part.is_empty() {
+            return Ok(());
+        }
+        upload.put_part(PutPayload::from(Bytes::from(part))).await.map_err(put_failure)?;
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn put_failure(error: object_store::Error) -> Failure {
+    tidegate_stores::Error::from(error).into_failure("R0006")
+}
+
+fn scratch_failure(error: io::Error) -> Failure {
+    Failure::new("R0008", ErrorKind::Unavailable, format!("the scratch folder cannot be written: {error}"))
+        .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
+}

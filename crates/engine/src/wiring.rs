@@ -1,0 +1,35 @@
+//! What an engine is built from: the places behind the seams. Only the binary (and tests) make one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use object_store::ObjectStore;
+use tidegate_model::Pipeline;
+use tidegate_stores::{Ledger, Queue, Table, WorkerId};
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Draws a number in 0..1.
+pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
+
+/// Everything that an engine reaches. Plain parts; what joins them is the engine.
+pub struct Wiring {
+    /// The checked pipeline file.
+    pub pipeline: Arc<Pipeline>,
+    /// Its buckets by name.
+    pub buckets: BTreeMap<String, Arc<dyn ObjectStore>>,
+    /// Its tables by name.
+    pub tables: BTreeMap<String, Arc<dyn Table>>,
+    /// Where history is kept.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where runs wait.
+    pub queue: Arc<dyn Queue>,
+    /// This process.
+    pub worker: WorkerId,
+    /// The time.
+    pub clock: Clock,
+    /// Chance, for the jitter of retries.
+    pub chance: Chance,
+}
