@@ -14,8 +14,6 @@ pub struct Admission {
     pub event: Event,
     /// When it was seen.
     pub seen_at: Timestamp,
-    /// The run whose output this event is, if any.
-    pub parent: Option<RunId>,
     /// How many runs lie between this event and the first of its line; 0 for what came from outside.
     pub hops: u32,
     /// One run for each function that wants it; empty with `unrouted` if none does.
@@ -70,8 +68,10 @@ pub struct Attempt {
     pub event: Event,
     /// How many runs lie before its event.
     pub hops: u32,
-    /// Number of the try, from 1; it fences: an older attempt can no longer settle.
+    /// Number of the attempt, from 1; it fences: an older attempt can no longer settle.
     pub number: u32,
+    /// How many attempts there were since the run was admitted or reopened, this one included.
+    pub tries: u32,
 }
 
 /// How an attempt ended.
@@ -121,8 +121,6 @@ pub struct RunRecord {
     pub revision: Revision,
     /// Its event.
     pub event: Event,
-    /// The run whose output the event is.
-    pub parent: Option<RunId>,
     /// Where it stands.
     pub state: RunState,
     /// Attempts so far.
@@ -238,7 +236,7 @@ pub struct Verdict {
     pub event: Event,
     /// When it was seen.
     pub seen_at: Timestamp,
-    /// The run whose output it is.
+    /// The run whose output it is: the one that recorded an output of this bucket, key and entity tag.
     pub parent: Option<RunId>,
     /// Why nobody took it, if nobody did.
     pub unrouted: Option<Failure>,
@@ -263,8 +261,8 @@ pub trait Ledger: Send + Sync {
     /// `Unavailable`.
     async fn acknowledge(&self, events: Vec<EventId>) -> Result<()>;
 
-    /// Unsettled runs of admitted events that were never acknowledged, and runs that the queue may have lost: what
-    /// recovery enqueues. As queue items due at once.
+    /// Admitted events that were never acknowledged, oldest first, with their unsettled runs as queue items due when
+    /// they were seen: what recovery enqueues.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -344,9 +342,15 @@ pub trait Ledger: Send + Sync {
     /// `Unavailable`.
     async fn known(&self, events: Vec<EventId>) -> Result<Vec<bool>>;
 
-    /// SHA-256 of the newest version of an object that was read to its end, with that version.
+    /// Size and SHA-256 of the newest version of an object, if a run read that version to its end.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(tidegate_model::ObjectVersion, String)>>;
+    async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(u64, String)>>;
+
+    /// Objects whose newest version `function` has not worked on at `revision`: what `backfill --stale` runs again.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn stale(&self, function: &str, revision: Revision, page: Page) -> Result<Vec<Event>>;
 }

@@ -16,6 +16,7 @@ mod error;
 mod event_source;
 mod ledger;
 mod queue;
+pub mod sqlite;
 pub mod table;
 
 pub use error::{Error, Result};

@@ -77,11 +77,19 @@ pub trait Queue: Send + Sync {
     /// `Unavailable`; nothing is then promised, and the caller must repeat or not acknowledge.
     async fn enqueue(&self, items: Vec<Item>) -> Result<()>;
 
-    /// Leases what is due at `now` until `now + hold`, no more than each want allows.
+    /// Leases what is due at `now` until `now + hold`: no more than each want allows, no more than `take` in all; the
+    /// wants are served in their order.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn lease(&self, worker: &WorkerId, wants: Vec<Want>, now: Timestamp, hold: Duration) -> Result<Vec<Lease>>;
+    async fn lease(
+        &self,
+        worker: &WorkerId,
+        wants: Vec<Want>,
+        take: usize,
+        now: Timestamp,
+        hold: Duration,
+    ) -> Result<Vec<Lease>>;
 
     /// Heartbeat: moves the end of the leases to `until`. Returns the runs that this worker no longer holds.
     ///
@@ -102,11 +110,12 @@ pub trait Queue: Send + Sync {
     /// `Unavailable`; the run may then be leased again and is found settled.
     async fn acknowledge(&self, lease: Lease) -> Result<()>;
 
-    /// When the next waiting run is due; `None` if none waits.
+    /// When the next run of these functions falls due after `now`, be it that its wait or its lease ends then; `None`
+    /// if there is none.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn next_due(&self) -> Result<Option<Timestamp>>;
+    async fn next_due(&self, functions: Vec<String>, now: Timestamp) -> Result<Option<Timestamp>>;
 
     /// Depth by function, sorted by name.
     ///

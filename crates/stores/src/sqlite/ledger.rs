@@ -1,0 +1,322 @@
+//! Hops 2 and 8 on SQLite: the tables `event`, `run`, `output` and `reject`. Writes are here, listings in `history.rs`.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use tidegate_model::{Event, EventId, Revision, RunId, RunState};
+
+use super::records::{EVENT_COLUMNS, StoredEvent, corrupt, event_of, put_outputs, run_id, to_json};
+use super::{State, history, micros, moment};
+use crate::{
+    Admission, Admitted, Attempt, Claim, FailureFilter, FailureRecord, FunctionCounts, Item, Ledger, Page, Reject,
+    Result, RunFilter, RunRecord, Settlement, Verdict, WorkerId,
+};
+
+#[async_trait]
+impl Ledger for State {
+    async fn admit(&self, admissions: Vec<Admission>) -> Result<Vec<Admitted>> {
+        self.write(move |connection| admissions.iter().map(|admission| admit_one(connection, admission)).collect())
+            .await
+    }
+
+    async fn acknowledge(&self, events: Vec<EventId>) -> Result<()> {
+        self.write(move |connection| {
+            let mut statement =
+                connection.prepare_cached("UPDATE event SET acknowledged = 1 WHERE id = ?1 AND acknowledged = 0")?;
+            for event in &events {
+                statement.execute([event.as_bytes()])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn unacknowledged(&self, limit: usize) -> Result<Vec<(EventId, Vec<Item>)>> {
+        self.read(move |connection| unacknowledged(connection, limit)).await
+    }
+
+    async fn claim(&self, run: RunId, worker: &WorkerId, now: Timestamp) -> Result<Claim> {
+        let worker = worker.clone();
+        self.write(move |connection| claim(connection, run, &worker, now)).await
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<bool> {
+        self.write(move |connection| settle(connection, &settlement)).await
+    }
+
+    async fn unclaim(&self, run: RunId, attempt: u32) -> Result<()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "UPDATE run SET state = 'waiting', attempts_before = attempts_before + 1
+                     WHERE id = ?1 AND attempts = ?2 AND state = 'running'",
+                )?
+                .execute(params![run.as_bytes(), attempt])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn reopen(&self, filter: FailureFilter, now: Timestamp) -> Result<(Vec<Item>, Vec<Event>)> {
+        self.write(move |connection| reopen(connection, &filter, now)).await
+    }
+
+    async fn runs(&self, filter: RunFilter, page: Page) -> Result<Vec<RunRecord>> {
+        self.read(move |connection| history::runs(connection, &filter, page)).await
+    }
+
+    async fn failures(&self, filter: FailureFilter, page: Page) -> Result<Vec<FailureRecord>> {
+        self.read(move |connection| history::failures(connection, &filter, page)).await
+    }
+
+    async fn rejects(&self, run: RunId, page: Page) -> Result<Vec<Reject>> {
+        self.read(move |connection| history::rejects(connection, run, page)).await
+    }
+
+    async fn trace(&self, bucket: &str, key: &str) -> Result<Vec<Verdict>> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.read(move |connection| history::trace(connection, &bucket, &key)).await
+    }
+
+    async fn counts(&self) -> Result<Vec<FunctionCounts>> {
+        self.read(history::counts).await
+    }
+
+    async fn unrouted_count(&self) -> Result<u64> {
+        self.read(|connection| {
+            Ok(connection.query_row("SELECT count(*) FROM event WHERE unrouted IS NOT NULL", [], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    async fn last_tick(&self, function: &str) -> Result<Option<Timestamp>> {
+        let function = function.to_owned();
+        self.read(move |connection| {
+            let planned: Option<i64> = connection
+                .prepare_cached("SELECT max(planned_at) FROM event WHERE function = ?1")?
+                .query_row([&function], |row| row.get(0))?;
+            planned.map(moment).transpose()
+        })
+        .await
+    }
+
+    async fn known(&self, events: Vec<EventId>) -> Result<Vec<bool>> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM event WHERE id = ?1")?;
+            events.iter().map(|event| Ok(statement.exists([event.as_bytes()])?)).collect()
+        })
+        .await
+    }
+
+    async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(u64, String)>> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.read(move |connection| {
+            let content = connection
+                .prepare_cached(
+                    "SELECT event.size, run.input_sha256 FROM event JOIN run ON run.event = event.seq
+                     WHERE event.seq = (SELECT max(seq) FROM event WHERE bucket = ?1 AND key = ?2)
+                       AND run.input_sha256 IS NOT NULL",
+                )?
+                .query_row(params![bucket, key], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            Ok(content)
+        })
+        .await
+    }
+
+    async fn stale(&self, function: &str, revision: Revision, page: Page) -> Result<Vec<Event>> {
+        let function = function.to_owned();
+        self.read(move |connection| history::stale(connection, &function, revision, page)).await
+    }
+}
+
+fn admit_one(connection: &Connection, admission: &Admission) -> Result<Admitted> {
+    let id = admission.event.id();
+    let stored = StoredEvent::from(&admission.event);
+    let unrouted = admission.unrouted.as_ref().map(to_json).transpose()?;
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO event (id, bucket, key, version_id, etag, size, function, planned_at, seen_at, hops, unrouted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            stored.bucket,
+            stored.key,
+            stored.version_id,
+            stored.etag,
+            stored.size,
+            stored.function,
+            stored.planned_at,
+            micros(admission.seen_at),
+            admission.hops,
+            unrouted
+        ])?;
+    let is_new = inserted == 1;
+    let seq = if is_new {
+        connection.last_insert_rowid()
+    } else {
+        connection
+            .prepare_cached("SELECT seq FROM event WHERE id = ?1")?
+            .query_row([id.as_bytes()], |row| row.get(0))?
+    };
+    let mut insert_run = connection.prepare_cached(
+        "INSERT INTO run (id, event, function, revision, state) VALUES (?1, ?2, ?3, ?4, 'waiting')
+         ON CONFLICT (id) DO NOTHING",
+    )?;
+    let mut state_of = connection.prepare_cached("SELECT state FROM run WHERE id = ?1")?;
+    let mut unsettled = Vec::new();
+    let mut added = false;
+    for new in &admission.runs {
+        let is_new_run =
+            insert_run.execute(params![new.run.as_bytes(), seq, new.function, new.revision.as_bytes()])? == 1;
+        added |= is_new_run;
+        let is_settled = !is_new_run && {
+            let state: String = state_of.query_row([new.run.as_bytes()], |row| row.get(0))?;
+            RunState::parse(&state).ok_or_else(|| corrupt("a run in an unknown state"))?.is_settled()
+        };
+        if !is_settled {
+            unsettled.push(new.run);
+        }
+    }
+    if added && !is_new {
+        // A function that is new, or has new rules, takes an object that was known: its runs must reach the queue too,
+        // and the object is no longer unrouted.
+        connection
+            .prepare_cached("UPDATE event SET acknowledged = 0, unrouted = NULL WHERE seq = ?1")?
+            .execute([seq])?;
+    }
+    Ok(Admitted { event: id, is_new, unsettled })
+}
+
+fn unacknowledged(connection: &Connection, limit: usize) -> Result<Vec<(EventId, Vec<Item>)>> {
+    let mut events = connection.prepare_cached(&format!(
+        "SELECT event.seq, event.id, event.seen_at, {EVENT_COLUMNS}
+         FROM event WHERE acknowledged = 0 ORDER BY seq LIMIT ?1"
+    ))?;
+    let mut runs = connection.prepare_cached(
+        "SELECT id, function FROM run WHERE event = ?1 AND state IN ('waiting', 'running') ORDER BY seq",
+    )?;
+    let mut found = Vec::new();
+    let mut rows = events.query([limit])?;
+    while let Some(row) = rows.next()? {
+        let event = event_of(row, 3)?;
+        let due = moment(row.get(2)?)?;
+        let mut items = Vec::new();
+        let mut run_rows = runs.query([row.get::<_, i64>(0)?])?;
+        while let Some(run_row) = run_rows.next()? {
+            items.push(Item { run: run_id(run_row, 0)?, function: run_row.get(1)?, group: event.group(), due });
+        }
+        found.push((event.id(), items));
+    }
+    Ok(found)
+}
+
+fn claim(connection: &Connection, run: RunId, worker: &WorkerId, now: Timestamp) -> Result<Claim> {
+    let claimed = connection
+        .prepare_cached(
+            "UPDATE run SET state = 'running', attempts = attempts + 1, worker = ?2, started_at = ?3
+             WHERE id = ?1 AND state IN ('waiting', 'running')
+             RETURNING event, function, revision, attempts, attempts_before",
+        )?
+        .query_row(params![run.as_bytes(), worker.0, micros(now)], |row| {
+            let revision = Revision::from_bytes(row.get_ref(2)?.as_blob().unwrap_or_default());
+            Ok((row.get::<_, i64>(0)?, row.get(1)?, revision, row.get::<_, u32>(3)?, row.get::<_, u32>(4)?))
+        })
+        .optional()?;
+    let Some((event_seq, function, revision, attempts, before)) = claimed else {
+        let state = connection
+            .prepare_cached("SELECT state FROM run WHERE id = ?1")?
+            .query_row([run.as_bytes()], |row| row.get::<_, String>(0))
+            .optional()?;
+        return Ok(match state {
+            None => Claim::Unknown,
+            Some(word) => Claim::Settled(RunState::parse(&word).ok_or_else(|| corrupt("a run in an unknown state"))?),
+        });
+    };
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT event.hops, {EVENT_COLUMNS} FROM event WHERE seq = ?1"))?;
+    let mut rows = statement.query([event_seq])?;
+    let row = rows.next()?.ok_or_else(|| corrupt("a run without its event"))?;
+    Ok(Claim::Granted(Attempt {
+        run,
+        function,
+        revision: revision.ok_or_else(|| corrupt("a malformed revision"))?,
+        event: event_of(row, 1)?,
+        hops: row.get(0)?,
+        number: attempts,
+        tries: attempts - before,
+    }))
+}
+
+fn settle(connection: &Connection, settlement: &Settlement) -> Result<bool> {
+    let failure = settlement.failure.as_ref().map(to_json).transpose()?;
+    let settled_at = settlement.state.is_settled().then(|| micros(settlement.at));
+    let seq = connection
+        .prepare_cached(
+            "UPDATE run SET state = ?3, settled_at = ?4, failure = ?5, rejected = ?6, input_sha256 = ?7, note = ?8
+             WHERE id = ?1 AND attempts = ?2 AND state = 'running' RETURNING seq",
+        )?
+        .query_row(
+            params![
+                settlement.run.as_bytes(),
+                settlement.attempt,
+                settlement.state.as_str(),
+                settled_at,
+                failure,
+                settlement.rejected,
+                settlement.input_sha256,
+                settlement.note
+            ],
+            |row| row.get::<_, i64>(0),
+        )
+        .optional()?;
+    let Some(seq) = seq else { return Ok(false) };
+    if !settlement.outputs.is_empty() {
+        put_outputs(connection, seq, &settlement.outputs)?;
+    }
+    if settlement.attempt > 1 {
+        connection.prepare_cached("DELETE FROM reject WHERE run = ?1")?.execute([seq])?;
+    }
+    if !settlement.rejects.is_empty() {
+        let mut insert = connection
+            .prepare_cached("INSERT INTO reject (run, ordinal, place, code, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for (ordinal, reject) in settlement.rejects.iter().enumerate() {
+            insert.execute(params![seq, ordinal, to_json(&reject.place)?, reject.code, reject.reason])?;
+        }
+    }
+    Ok(true)
+}
+
+fn reopen(connection: &Connection, filter: &FailureFilter, now: Timestamp) -> Result<(Vec<Item>, Vec<Event>)> {
+    let everything = Page::first(u64::from(u32::MAX));
+    let mut items = Vec::new();
+    let mut forgotten = Vec::new();
+    let mut wait_again = connection.prepare_cached(
+        "UPDATE run SET state = 'waiting', attempts_before = attempts, settled_at = NULL
+         WHERE id = ?1 AND state = 'failed'",
+    )?;
+    let mut forget = connection.prepare_cached("DELETE FROM event WHERE id = ?1 AND unrouted IS NOT NULL")?;
+    for record in history::failures(connection, filter, everything)? {
+        match record.function {
+            Some(function) => {
+                let run: RunId = record.id.parse().map_err(|_| corrupt("a malformed run id"))?;
+                if wait_again.execute([run.as_bytes()])? == 1 {
+                    items.push(Item { run, function, group: record.event.group(), due: now });
+                }
+            }
+            None => {
+                if forget.execute([record.event.id().as_bytes()])? == 1 {
+                    forgotten.push(record.event);
+                }
+            }
+        }
+    }
+    // A crash before they are enqueued must not strand them.
+    let mut unacknowledge = connection
+        .prepare_cached("UPDATE event SET acknowledged = 0 WHERE seq = (SELECT event FROM run WHERE id = ?1)")?;
+    for item in &items {
+        unacknowledge.execute([item.run.as_bytes()])?;
+    }
+    Ok((items, forgotten))
+}

@@ -1,0 +1,194 @@
+//! Hops 3 and 4 on SQLite: the table `queue`.
+//!
+//! One column, `due`, says both when a waiting run may be leased and when a lease ends, so an expired lease needs no
+//! sweeper: it simply is due again.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use tidegate_model::RunId;
+
+use super::records::run_id;
+use super::{State, micros, moment};
+use crate::{Depth, Item, Lease, Queue, Result, Want, WorkerId};
+
+#[async_trait]
+impl Queue for State {
+    async fn enqueue(&self, items: Vec<Item>) -> Result<()> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        self.write(move |connection| insert(connection, &items)).await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    async fn lease(
+        &self,
+        worker: &WorkerId,
+        wants: Vec<Want>,
+        take: usize,
+        now: Timestamp,
+        hold: Duration,
+    ) -> Result<Vec<Lease>> {
+        let worker = worker.clone();
+        let until = micros(now).saturating_add(i64::try_from(hold.as_micros()).unwrap_or(i64::MAX));
+        self.write(move |connection| {
+            let mut leases = Vec::new();
+            for want in &wants {
+                let left = take.saturating_sub(leases.len());
+                lease_one_function(connection, &worker, want, left, micros(now), until, &mut leases)?;
+            }
+            Ok(leases)
+        })
+        .await
+    }
+
+    async fn extend(&self, worker: &WorkerId, runs: Vec<RunId>, until: Timestamp) -> Result<Vec<RunId>> {
+        let worker = worker.clone();
+        self.write(move |connection| {
+            let mut statement =
+                connection.prepare_cached("UPDATE queue SET due = ?1 WHERE run = ?2 AND worker = ?3")?;
+            let mut lost = Vec::new();
+            for run in &runs {
+                if statement.execute(params![micros(until), run.as_bytes(), worker.0])? == 0 {
+                    lost.push(*run);
+                }
+            }
+            Ok(lost)
+        })
+        .await
+    }
+
+    async fn release(&self, lease: Lease, due: Timestamp, counted: bool) -> Result<()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "UPDATE queue SET worker = NULL, due = ?1, receives = receives - ?2 WHERE run = ?3 AND worker = ?4",
+                )?
+                .execute(params![micros(due), i64::from(!counted), lease.run.as_bytes(), lease.worker.0])?;
+            Ok(())
+        })
+        .await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    async fn acknowledge(&self, lease: Lease) -> Result<()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("DELETE FROM queue WHERE run = ?1 AND worker = ?2")?
+                .execute(params![lease.run.as_bytes(), lease.worker.0])?;
+            Ok(())
+        })
+        .await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    async fn next_due(&self, functions: Vec<String>, now: Timestamp) -> Result<Option<Timestamp>> {
+        self.read(move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT min(due) FROM queue WHERE function = ?1 AND due > ?2")?;
+            let mut next: Option<i64> = None;
+            for function in &functions {
+                let due: Option<i64> = statement.query_row(params![function, micros(now)], |row| row.get(0))?;
+                next = match (next, due) {
+                    (Some(earlier), Some(due)) => Some(earlier.min(due)),
+                    (one, other) => one.or(other),
+                };
+            }
+            next.map(moment).transpose()
+        })
+        .await
+    }
+
+    async fn depth(&self, now: Timestamp) -> Result<Vec<Depth>> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT function, count(*), count(*) FILTER (WHERE worker IS NOT NULL AND due > ?1)
+                 FROM queue GROUP BY function ORDER BY function",
+            )?;
+            let rows = statement.query_map([micros(now)], |row| {
+                let (all, leased): (u64, u64) = (row.get(1)?, row.get(2)?);
+                Ok(Depth { function: row.get(0)?, waiting: all - leased, leased })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// Inserts the items that are not there yet.
+pub(super) fn insert(connection: &Connection, items: &[Item]) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO queue (run, function, \"group\", due) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (run) DO NOTHING",
+    )?;
+    for item in items {
+        statement.execute(params![item.run.as_bytes(), item.function, item.group, micros(item.due)])?;
+    }
+    Ok(())
+}
+
+/// Leases what one want allows; appends to `leases`.
+fn lease_one_function(
+    connection: &Connection,
+    worker: &WorkerId,
+    want: &Want,
+    take: usize,
+    now: i64,
+    until: i64,
+    leases: &mut Vec<Lease>,
+) -> Result<()> {
+    if take == 0 {
+        return Ok(());
+    }
+    let leased: usize = connection
+        .prepare_cached("SELECT count(*) FROM queue WHERE function = ?1 AND worker IS NOT NULL AND due > ?2")?
+        .query_row(params![want.function, now], |row| row.get(0))?;
+    let mut left = take.min(want.take).min(want.at_most.saturating_sub(leased));
+    if left == 0 {
+        return Ok(());
+    }
+    let mut due = connection.prepare_cached(
+        "SELECT seq, run, \"group\", receives FROM queue AS waiting
+         WHERE function = ?1 AND due <= ?2 AND NOT EXISTS (
+           SELECT 1 FROM queue AS held
+           WHERE held.function = ?1 AND held.\"group\" = waiting.\"group\" AND held.worker IS NOT NULL AND held.due > ?2)
+         ORDER BY due",
+    )?;
+    let mut take =
+        connection.prepare_cached("UPDATE queue SET worker = ?1, due = ?2, receives = receives + 1 WHERE seq = ?3")?;
+    let mut groups = HashSet::new();
+    let mut chosen = Vec::new();
+    let mut rows = due.query(params![want.function, now])?;
+    while left > 0
+        && let Some(row) = rows.next()?
+    {
+        if groups.insert(row.get::<_, String>(2)?) {
+            chosen.push((row.get::<_, i64>(0)?, run_id(row, 1)?, row.get::<_, u32>(3)?));
+            left -= 1;
+        }
+    }
+    drop(rows);
+    for (seq, run, receives) in chosen {
+        take.execute(params![worker.0, until, seq])?;
+        leases.push(Lease { run, function: want.function.clone(), worker: worker.clone(), receives: receives + 1 });
+    }
+    Ok(())
+}
+
+/// Makes everything that `worker` holds due at `now`; returns how many runs that were.
+pub(super) fn release_all_of(connection: &Connection, worker: &str, now: i64) -> Result<usize> {
+    let released = connection
+        .prepare_cached("UPDATE queue SET worker = NULL, due = min(due, ?1) WHERE worker = ?2")?
+        .execute(params![now, worker])?;
+    Ok(released)
+}
