@@ -79,6 +79,17 @@ impl Context {
         self.wiring.pipeline.tables.get(name)
     }
 
+    /// The directory of the pipeline file.
+    pub fn pipeline_dir(&self) -> &Path {
+        &self.wiring.dir
+    }
+
+    /// Where a bucket this function may read is, as a path or url: for programs that read it by themselves.
+    pub fn bucket_place(&self, name: &str) -> Option<&str> {
+        let granted = self.function.grants.read_buckets.contains(name);
+        self.wiring.places.get(name).filter(|_| granted).map(String::as_str)
+    }
+
     /// The time now, from the clock the engine was given.
     pub fn now(&self) -> Timestamp {
         (self.wiring.clock)()

@@ -11,18 +11,33 @@
 //! `recover.rs` enters the same path at hop 4 after a crash, `schedule.rs` at hop 2 with ticks, `backfill.rs` at hop 2
 //! with objects that are there already.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+mod backfill;
+mod call;
 mod context;
+mod engine;
 mod function;
 mod grants;
 mod input;
+mod intake;
 mod output;
+mod recover;
+mod run;
+mod schedule;
+mod settle;
 mod wiring;
+mod worker;
 
+pub use backfill::Backfilled;
 pub use context::Context;
+pub use engine::Engine;
 pub use function::{Function, Kind, Outcome};
 pub use input::{Input, InputReader};
+pub use intake::Intake;
 pub use output::OutputFile;
 pub use wiring::{Chance, Clock, Wiring};
+pub use worker::Until;
 
 /// Lower-case hexadecimal digits of `bytes`.
 fn hex(bytes: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! What an engine is built from: the places behind the seams. Only the binary (and tests) make one.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -18,8 +19,12 @@ pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
 pub struct Wiring {
     /// The checked pipeline file.
     pub pipeline: Arc<Pipeline>,
+    /// The directory of the pipeline file; programs are started there.
+    pub dir: PathBuf,
     /// Its buckets by name.
     pub buckets: BTreeMap<String, Arc<dyn ObjectStore>>,
+    /// Where each bucket is, as a path or url, for programs.
+    pub places: BTreeMap<String, String>,
     /// Its tables by name.
     pub tables: BTreeMap<String, Arc<dyn Table>>,
     /// Where history is kept.

@@ -342,11 +342,17 @@ pub trait Ledger: Send + Sync {
     /// `Unavailable`.
     async fn known(&self, events: Vec<EventId>) -> Result<Vec<bool>>;
 
-    /// Size and SHA-256 of the newest version of an object, if a run read that version to its end.
+    /// Which of these runs are settled with their effect, or superseded, in their order. Unknown ones are not.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(u64, String)>>;
+    async fn settled(&self, runs: Vec<RunId>) -> Result<Vec<bool>>;
+
+    /// The newest version of an object and the SHA-256 of its bytes, if a run that succeeded read it to its end.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(Event, String)>>;
 
     /// Objects whose newest version `function` has not worked on at `revision`: what `backfill --stale` runs again.
     ///

@@ -108,18 +108,27 @@ impl Ledger for State {
         .await
     }
 
-    async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(u64, String)>> {
+    async fn settled(&self, runs: Vec<RunId>) -> Result<Vec<bool>> {
+        self.read(move |connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT 1 FROM run WHERE id = ?1 AND state IN ('succeeded', 'superseded')")?;
+            runs.iter().map(|run| Ok(statement.exists([run.as_bytes()])?)).collect()
+        })
+        .await
+    }
+
+    async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(Event, String)>> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         self.read(move |connection| {
-            let content = connection
-                .prepare_cached(
-                    "SELECT event.size, run.input_sha256 FROM event JOIN run ON run.event = event.seq
-                     WHERE event.seq = (SELECT max(seq) FROM event WHERE bucket = ?1 AND key = ?2)
-                       AND run.input_sha256 IS NOT NULL",
-                )?
-                .query_row(params![bucket, key], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            Ok(content)
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT run.input_sha256, {EVENT_COLUMNS} FROM event JOIN run ON run.event = event.seq
+                 WHERE event.seq = (SELECT max(newest.seq) FROM event AS newest JOIN run ON run.event = newest.seq
+                                    WHERE newest.bucket = ?1 AND newest.key = ?2)
+                   AND run.input_sha256 IS NOT NULL LIMIT 1"
+            ))?;
+            let mut rows = statement.query(params![bucket, key])?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            Ok(Some((event_of(row, 1)?, row.get(0)?)))
         })
         .await
     }

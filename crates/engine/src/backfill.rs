@@ -1,0 +1,95 @@
+//! Backfill: events for objects that are there already, admitted for one function on the same path as live ones.
+
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use tidegate_model::{ErrorKind, Event, ObjectVersion};
+use tidegate_stores::{Error, Page, Result};
+
+use crate::engine::{Engine, Ready};
+
+/// Objects admitted at a time.
+const BATCH: usize = 500;
+
+/// What a backfill has come to so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backfilled {
+    /// Objects looked at.
+    pub seen: u64,
+    /// Runs that are new, or wait again.
+    pub admitted: u64,
+    /// Objects on which the function has worked under its present rules.
+    pub done_before: u64,
+    /// Objects that the function's trigger does not take.
+    pub not_wanted: u64,
+}
+
+impl Engine {
+    /// Admits `objects` for `function`. `progress` hears the sums after every batch; it may take its time, which
+    /// throttles the backfill. With `dry_run` nothing is admitted, only counted.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such function, `Unavailable`, and what the stream of objects fails with.
+    pub async fn backfill(
+        &self,
+        function: &str,
+        objects: BoxStream<'_, Result<ObjectVersion>>,
+        dry_run: bool,
+        mut progress: impl AsyncFnMut(Backfilled),
+    ) -> Result<Backfilled> {
+        let ready = self.ready(function)?;
+        let mut sums = Backfilled::default();
+        let mut batches = objects.try_chunks(BATCH);
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(|error| error.1)?;
+            self.backfill_batch(ready, batch, dry_run, &mut sums).await?;
+            progress(sums).await;
+        }
+        Ok(sums)
+    }
+
+    /// Objects whose newest version `function` has worked on, but not under its present rules.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such function, `Unavailable`.
+    pub async fn stale_objects(&self, function: &str, page: Page) -> Result<Vec<ObjectVersion>> {
+        let revision = self.ready(function)?.spec.revision;
+        let events = self.wiring.ledger.stale(function, revision, page).await?;
+        Ok(events.into_iter().filter_map(|event| event.object().cloned()).collect())
+    }
+
+    async fn backfill_batch(
+        &self,
+        ready: &Ready,
+        objects: Vec<ObjectVersion>,
+        dry_run: bool,
+        sums: &mut Backfilled,
+    ) -> Result<()> {
+        let mut admissions = Vec::new();
+        for object in objects {
+            sums.seen += 1;
+            let Some(run) = self.run_of_one(ready, &object).await? else {
+                sums.not_wanted += 1;
+                continue;
+            };
+            admissions.push(self.admission(Event::Created(object), vec![run], None));
+        }
+        let runs = admissions.iter().flat_map(|admission| &admission.runs).map(|run| run.run).collect();
+        let settled = self.wiring.ledger.settled(runs).await?;
+        let mut fresh = Vec::new();
+        for (admission, settled) in admissions.into_iter().zip(settled) {
+            if settled {
+                sums.done_before += 1;
+            } else {
+                sums.admitted += 1;
+                fresh.push(admission);
+            }
+        }
+        if dry_run { Ok(()) } else { self.admit_and_enqueue(fresh).await }
+    }
+
+    fn ready(&self, function: &str) -> Result<&Ready> {
+        self.functions.get(function).map(AsRef::as_ref).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no function `{function}` in this pipeline"))
+        })
+    }
+}

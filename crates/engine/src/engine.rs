@@ -1,0 +1,73 @@
+//! The engine itself: one pipeline's functions joined to the places behind the seams.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tidegate_model::{self as model, ErrorKind, RunId};
+use tidegate_stores::{Error, Result};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Function, Kind, Wiring};
+
+/// How long a lease lasts without a heartbeat. A killed process on this machine loses its leases at once; this is for
+/// workers that hang, or machines that vanish.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+/// How long attempts under way may still take once the process is asked to end.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// Most runs that may lie in one line, each on an output of the one before; beyond it is a loop.
+pub(crate) const MAX_HOPS: u32 = 16;
+
+/// Runs one pipeline: admits what its sources see, works on what waits, settles what was done.
+pub struct Engine {
+    pub(crate) wiring: Arc<Wiring>,
+    pub(crate) functions: BTreeMap<String, Arc<Ready>>,
+    /// Attempts under way in this process, each with the means to stop it.
+    held: Mutex<HashMap<RunId, CancellationToken>>,
+    /// Objects that runs of this process are just committing, with the hops of what they will cause.
+    committing: Mutex<HashMap<(String, String), u32>>,
+}
+
+/// A function ready to be called, and what the file says of it.
+pub(crate) struct Ready {
+    pub(crate) spec: Arc<model::Function>,
+    pub(crate) function: Box<dyn Function>,
+}
+
+impl Engine {
+    /// Makes every function of the pipeline from its kind.
+    ///
+    /// # Errors
+    /// `Invalid` if a kind refuses a function's options, or the pipeline names a kind that is not among `kinds`.
+    pub fn new(wiring: Wiring, kinds: &[Kind]) -> Result<Self> {
+        let mut functions = BTreeMap::new();
+        for spec in &wiring.pipeline.functions {
+            let kind = kinds.iter().find(|kind| kind.spec.name == spec.kind).ok_or_else(|| {
+                Error::new(ErrorKind::Invalid, format!("function `{}` has the unknown kind `{}`", spec.name, spec.kind))
+            })?;
+            let function = (kind.build)(spec, &wiring.pipeline)
+                .map_err(|failure| Error::caused(failure.kind, format!("function `{}`", spec.name), failure))?;
+            functions.insert(spec.name.clone(), Arc::new(Ready { spec: Arc::new(spec.clone()), function }));
+        }
+        Ok(Self { wiring: Arc::new(wiring), functions, held: Mutex::default(), committing: Mutex::default() })
+    }
+
+    /// The checked pipeline it runs.
+    pub fn pipeline(&self) -> &model::Pipeline {
+        &self.wiring.pipeline
+    }
+
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        (self.wiring.clock)()
+    }
+
+    pub(crate) fn held(&self) -> MutexGuard<'_, HashMap<RunId, CancellationToken>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn committing(&self) -> MutexGuard<'_, HashMap<(String, String), u32>> {
+        self.committing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,268 @@
+//! Hops 2 and 3, admit and enqueue: which functions want an event? The ledger first, then the queue, then the source
+//! may forget it.
+
+use std::ops::AddAssign;
+
+use futures::StreamExt;
+use object_store::{GetOptions, GetRange, ObjectStoreExt};
+use sha2::{Digest, Sha256};
+use tidegate_model::{self as model, ErrorKind, Event, Failure, ObjectVersion, Trigger};
+use tidegate_stores::{Admission, Item, NewRun, Result};
+
+use crate::engine::{Engine, Ready};
+use crate::hex;
+use crate::input::path_of;
+
+/// How much of an object is looked at to tell its format.
+const SNIFFED: u64 = 8 << 10;
+
+/// Most events of one admission, so that memory and transactions stay bounded.
+const BATCH: usize = 1_000;
+
+/// What admitting some sightings came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Intake {
+    /// Object versions that were new and at least one function wants.
+    pub admitted: u64,
+    /// Known ones: nothing to do.
+    pub known: u64,
+    /// New versions whose bytes are those of the last one (a file that was touched): nothing to do.
+    pub unchanged: u64,
+    /// New ones that no function takes; they are in the failure log.
+    pub unrouted: u64,
+    /// Keys that the bucket's `ignore` names, and objects that were gone before they could be looked at.
+    pub passed_over: u64,
+}
+
+impl AddAssign for Intake {
+    fn add_assign(&mut self, other: Self) {
+        self.admitted += other.admitted;
+        self.known += other.known;
+        self.unchanged += other.unchanged;
+        self.unrouted += other.unrouted;
+        self.passed_over += other.passed_over;
+    }
+}
+
+/// What one sighting turns into.
+enum Routed {
+    Wanted(Vec<NewRun>),
+    Unrouted(Failure),
+    Unchanged,
+    Gone,
+}
+
+impl Engine {
+    /// Admits object versions: once this completes, each has its runs in the ledger and in the queue, or its verdict.
+    ///
+    /// # Errors
+    /// `Unavailable`; the sightings must then be reported again.
+    pub async fn admit(&self, objects: Vec<ObjectVersion>) -> Result<Intake> {
+        let mut total = Intake::default();
+        for batch in objects.chunks(BATCH) {
+            total += self.admit_batch(batch).await?;
+        }
+        Ok(total)
+    }
+
+    async fn admit_batch(&self, objects: &[ObjectVersion]) -> Result<Intake> {
+        let mut intake = Intake::default();
+        let wanted: Vec<&ObjectVersion> = objects.iter().filter(|object| !self.is_ignored(object)).collect();
+        intake.passed_over += (objects.len() - wanted.len()) as u64;
+        let events: Vec<Event> = wanted.into_iter().cloned().map(Event::Created).collect();
+        let known = self.wiring.ledger.known(events.iter().map(Event::id).collect()).await?;
+        let mut admissions = Vec::new();
+        for (event, known) in events.into_iter().zip(known) {
+            let Event::Created(object) = &event else { continue };
+            if known {
+                intake.known += 1;
+                continue;
+            }
+            let (runs, unrouted) = match self.route(object).await? {
+                Routed::Wanted(runs) => {
+                    intake.admitted += 1;
+                    (runs, None)
+                }
+                Routed::Unrouted(failure) => {
+                    intake.unrouted += 1;
+                    (Vec::new(), Some(failure))
+                }
+                Routed::Unchanged => {
+                    intake.unchanged += 1;
+                    (Vec::new(), None)
+                }
+                Routed::Gone => {
+                    intake.passed_over += 1;
+                    continue;
+                }
+            };
+            admissions.push(self.admission(event, runs, unrouted));
+        }
+        self.admit_and_enqueue(admissions).await?;
+        Ok(intake)
+    }
+
+    /// Ledger, queue, acknowledgement: in this order a crash anywhere loses nothing.
+    pub(crate) async fn admit_and_enqueue(&self, admissions: Vec<Admission>) -> Result<()> {
+        if admissions.is_empty() {
+            return Ok(());
+        }
+        let admitted = self.wiring.ledger.admit(admissions.clone()).await?;
+        let mut items = Vec::new();
+        for (admission, admitted) in admissions.iter().zip(&admitted) {
+            for run in admission.runs.iter().filter(|run| admitted.unsettled.contains(&run.run)) {
+                let (function, group) = (run.function.clone(), admission.event.group());
+                items.push(Item { run: run.run, function, group, due: admission.seen_at });
+            }
+        }
+        self.wiring.queue.enqueue(items).await?;
+        self.wiring.ledger.acknowledge(admitted.iter().map(|admitted| admitted.event).collect()).await
+    }
+
+    pub(crate) fn admission(&self, event: Event, runs: Vec<NewRun>, unrouted: Option<Failure>) -> Admission {
+        let hops = event
+            .object()
+            .and_then(|object| self.committing().get(&(object.bucket.clone(), object.key.clone())).copied())
+            .unwrap_or(0);
+        Admission { event, seen_at: self.now(), hops, runs, unrouted }
+    }
+
+    fn is_ignored(&self, object: &ObjectVersion) -> bool {
+        let bucket = self.wiring.pipeline.buckets.get(&object.bucket);
+        bucket.is_some_and(|bucket| bucket.ignore.matches(&object.key))
+    }
+
+    async fn route(&self, object: &ObjectVersion) -> Result<Routed> {
+        let by_key: Vec<&Ready> =
+            self.functions.values().map(AsRef::as_ref).filter(|ready| takes_key(&ready.spec, object)).collect();
+        let by_format = by_key.iter().any(|ready| format_of(&ready.spec).is_some());
+        let format = if by_format || by_key.is_empty() {
+            match self.sniff(object).await? {
+                Some(format) => Some(format),
+                None => return Ok(Routed::Gone),
+            }
+        } else {
+            None
+        };
+        let takers: Vec<&Ready> = by_key
+            .into_iter()
+            .filter(|ready| format_of(&ready.spec).is_none_or(|wanted| Some(wanted) == format))
+            .collect();
+        if takers.is_empty() {
+            return Ok(Routed::Unrouted(self.unrouted(object, format.unwrap_or("unknown"))));
+        }
+        if self.was_done(object, &takers).await? {
+            return Ok(Routed::Unchanged);
+        }
+        let event = Event::Created(object.clone());
+        Ok(Routed::Wanted(takers.into_iter().map(|ready| new_run(&ready.spec, &event)).collect()))
+    }
+
+    /// True if the key's last version had the same bytes and every taker is done with it under its present rules: the
+    /// file was touched, not changed.
+    async fn was_done(&self, object: &ObjectVersion, takers: &[&Ready]) -> Result<bool> {
+        let Some((last, sha256)) = self.wiring.ledger.last_content(&object.bucket, &object.key).await? else {
+            return Ok(false);
+        };
+        if last.object().is_none_or(|last| last.size != object.size) {
+            return Ok(false);
+        }
+        let runs = takers.iter().map(|ready| new_run(&ready.spec, &last).run).collect();
+        if !self.wiring.ledger.settled(runs).await?.into_iter().all(|settled| settled) {
+            return Ok(false);
+        }
+        Ok(self.hash(object).await.is_some_and(|found| found == sha256))
+    }
+
+    /// SHA-256 of the object in this version; `None` if it cannot be read, which the run will find out too.
+    async fn hash(&self, object: &ObjectVersion) -> Option<String> {
+        let store = self.wiring.buckets.get(&object.bucket)?;
+        let options = GetOptions::default().with_if_match(object.etag.clone());
+        let mut stream = store.get_opts(&path_of(object).ok()?, options).await.ok()?.into_stream();
+        let mut hasher = Sha256::new();
+        while let Some(bytes) = stream.next().await {
+            hasher.update(&bytes.ok()?);
+        }
+        Some(hex(&hasher.finalize()))
+    }
+
+    /// What the object's content is; `None` if it is gone.
+    async fn sniff(&self, object: &ObjectVersion) -> Result<Option<&'static str>> {
+        let (Some(store), Ok(path)) = (self.wiring.buckets.get(&object.bucket), path_of(object)) else {
+            return Ok(None);
+        };
+        if object.size == 0 {
+            return Ok(store.head(&path).await.is_ok().then(|| tidegate_formats::sniff(&[], &object.key)));
+        }
+        let options = GetOptions::default().with_range(Some(GetRange::Bounded(0..object.size.min(SNIFFED))));
+        let head = match store.get_opts(&path, options).await {
+            Ok(result) => result.bytes().await,
+            Err(error) => Err(error),
+        };
+        match head {
+            Ok(head) => Ok(Some(tidegate_formats::sniff(&head, &object.key))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn unrouted(&self, object: &ObjectVersion, format: &str) -> Failure {
+        let here = self.functions.values().filter_map(|ready| match &ready.spec.trigger {
+            Trigger::Created { bucket, keys, format } if *bucket == object.bucket => {
+                let keys = if keys.is_empty() { "any key".to_owned() } else { keys.patterns().join(", ") };
+                let format = format.as_ref().map(|format| format!(" that is {format}")).unwrap_or_default();
+                Some(format!("{keys}{format} for `{}`", ready.spec.name))
+            }
+            _ => None,
+        });
+        let expected: Vec<String> = here.collect();
+        Failure::new("R0001", ErrorKind::Invalid, format!("no function takes this object; its content looks like {format}"))
+            .at(model::Place { object: Some(object.path()), ..model::Place::default() })
+            .expected(expected.join("; "))
+            .help(format!(
+                "widen `keys` or `format` of a function, or name the key in `ignore` of [bucket.{}]; then `tidegate failures retry`",
+                object.bucket
+            ))
+    }
+}
+
+/// True if `function` is triggered by the object's bucket and key, whatever the content.
+pub(crate) fn takes_key(function: &model::Function, object: &ObjectVersion) -> bool {
+    match &function.trigger {
+        Trigger::Created { bucket, keys, .. } => {
+            *bucket == object.bucket && (keys.is_empty() || keys.matches(&object.key))
+        }
+        Trigger::Every(_) | Trigger::Cron(_) => false,
+    }
+}
+
+fn format_of(function: &model::Function) -> Option<&str> {
+    match &function.trigger {
+        Trigger::Created { format, .. } => format.as_deref(),
+        Trigger::Every(_) | Trigger::Cron(_) => None,
+    }
+}
+
+/// The run of `function` on `event` under its present rules.
+pub(crate) fn new_run(function: &model::Function, event: &Event) -> NewRun {
+    NewRun {
+        run: event.run_id(&function.name, &function.revision),
+        function: function.name.clone(),
+        revision: function.revision,
+    }
+}
+
+impl Engine {
+    /// The run of one function on an object, if its trigger takes it: for backfills.
+    pub(crate) async fn run_of_one(&self, ready: &Ready, object: &ObjectVersion) -> Result<Option<NewRun>> {
+        if self.is_ignored(object) || !takes_key(&ready.spec, object) {
+            return Ok(None);
+        }
+        if let Some(wanted) = format_of(&ready.spec)
+            && self.sniff(object).await? != Some(wanted)
+        {
+            return Ok(None);
+        }
+        Ok(Some(new_run(&ready.spec, &Event::Created(object.clone()))))
+    }
+}

@@ -1,0 +1,140 @@
+//! Hop 2 for schedules: ticks, at the moments the pipeline file plans.
+//!
+//! Moments depend on the schedule alone, so every process plans the same ones and a tick is admitted once. A tick that
+//! falls due while the last one still works is left out (no overlap); after a pause only the newest missed one is made
+//! up for (catch-up).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tidegate_model::{Event, Tick, Trigger};
+use tidegate_stores::Result;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, Ready};
+use crate::intake::new_run;
+
+/// Longest sleep, so that a clock that is set is noticed.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+impl Engine {
+    /// Admits ticks as they fall due, until stopped.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn keep_schedules(&self, stop: CancellationToken) -> Result<()> {
+        let scheduled = self.scheduled();
+        if scheduled.is_empty() {
+            stop.cancelled().await;
+            return Ok(());
+        }
+        while !stop.is_cancelled() {
+            self.admit_due_ticks().await?;
+            let now = self.now();
+            let next = scheduled.iter().filter_map(|ready| next_after(&ready.spec.trigger, now)).min();
+            let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok()).unwrap_or(LOOK_AGAIN);
+            tokio::select! {
+                () = tokio::time::sleep(wait.min(LOOK_AGAIN)) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Admits the newest due tick of every schedule, unless it is known or the last one still works; returns how many
+    /// were new.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn admit_due_ticks(&self) -> Result<u64> {
+        let mut admitted = 0;
+        for ready in self.scheduled() {
+            let now = self.now();
+            let last = self.wiring.ledger.last_tick(&ready.spec.name).await?;
+            let Some(planned_at) = newest_due(&ready.spec.trigger, last, now) else { continue };
+            let depth = self.wiring.queue.depth(now).await?;
+            if depth.iter().any(|depth| depth.function == ready.spec.name) {
+                tracing::info!(function = ready.spec.name, %planned_at, "left out: the last tick still works");
+                continue;
+            }
+            let event = Event::Tick(Tick { function: ready.spec.name.clone(), planned_at });
+            let run = new_run(&ready.spec, &event);
+            self.admit_and_enqueue(vec![self.admission(event, vec![run], None)]).await?;
+            admitted += 1;
+        }
+        Ok(admitted)
+    }
+
+    fn scheduled(&self) -> Vec<&Ready> {
+        let all = self.functions.values().map(AsRef::as_ref);
+        all.filter(|ready| !matches!(ready.spec.trigger, Trigger::Created { .. })).collect()
+    }
+}
+
+/// The newest planned moment that is due and later than `last`.
+///
+/// A period's first tick is due at once. A cron expression without a past has none due: its first is the next planned.
+fn newest_due(trigger: &Trigger, last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    match trigger {
+        Trigger::Created { .. } => None,
+        Trigger::Every(period) => {
+            let newest = floor(now, *period);
+            last.is_none_or(|last| newest > last).then_some(newest)
+        }
+        Trigger::Cron(cron) => {
+            // Without a past, look back no further than a second, so that a tick that falls due just now is not missed.
+            let from = last.unwrap_or_else(|| now.checked_sub(LOOK_AGAIN).unwrap_or(now));
+            let mut newest = None;
+            let mut at = cron.next_after(from);
+            while let Some(due) = at.filter(|due| *due <= now) {
+                newest = Some(due);
+                at = cron.next_after(due);
+            }
+            newest
+        }
+    }
+}
+
+/// The first planned moment after `now`.
+fn next_after(trigger: &Trigger, now: Timestamp) -> Option<Timestamp> {
+    match trigger {
+        Trigger::Created { .. } => None,
+        Trigger::Every(period) => floor(now, *period).checked_add(*period).ok(),
+        Trigger::Cron(cron) => cron.next_after(now),
+    }
+}
+
+/// The last multiple of `period` since 1970 that is not after `now`.
+fn floor(now: Timestamp, period: Duration) -> Timestamp {
+    let period = i128::try_from(period.as_nanos()).unwrap_or(i128::MAX).max(1);
+    let nanos = now.as_nanosecond();
+    Timestamp::from_nanosecond(nanos - nanos.rem_euclid(period)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::Cron;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a timestamp")
+    }
+
+    #[test]
+    fn a_period_is_due_at_once_and_then_at_round_moments() {
+        let every = Trigger::Every(Duration::from_secs(300));
+        let now = at("2024-07-01T10:07:30Z");
+        let first = newest_due(&every, None, now);
+        assert_eq!(first, Some(at("2024-07-01T10:05:00Z")));
+        assert_eq!(newest_due(&every, first, now), None);
+        assert_eq!(next_after(&every, now), Some(at("2024-07-01T10:10:00Z")));
+    }
+
+    #[test]
+    fn after_a_pause_only_the_newest_missed_tick_is_made_up_for() {
+        let cron = Trigger::Cron(Cron::new("0 * * * *", "UTC").expect("a cron expression"));
+        let last = Some(at("2024-07-01T02:00:00Z"));
+        assert_eq!(newest_due(&cron, last, at("2024-07-01T10:07:30Z")), Some(at("2024-07-01T10:00:00Z")));
+        assert_eq!(newest_due(&cron, None, at("2024-07-01T10:07:30Z")), None);
+    }
+}
