@@ -99,18 +99,18 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// The command as it could be typed: paths inside the repository are shown relative to it.
+/// The command as it could be typed in the root directory, and so with short paths; settings are shown as they are.
 fn shown(command: &Command) -> String {
     let root = format!("{}/", root().display());
     let settings = command.get_envs().filter_map(|(name, value)| {
         let value = value?;
         Some(format!("{}={}", name.to_string_lossy(), quoted(&value.to_string_lossy())))
     });
-    let name = Path::new(command.get_program()).to_string_lossy().replace(&root, "");
+    let name = command.get_program().to_string_lossy().replace(&root, "");
     let name = if name.ends_with("/bin/cargo") { "cargo".to_owned() } else { name };
-    let arguments = command.get_args().map(|argument| quoted(&argument.to_string_lossy()));
+    let arguments = command.get_args().map(|argument| quoted(&argument.to_string_lossy().replace(&root, "")));
     let words: Vec<String> = settings.chain([name]).chain(arguments).collect();
-    words.join(" ").replace(&root, "")
+    words.join(" ")
 }
 
 fn quoted(word: &str) -> String {
