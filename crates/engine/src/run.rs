@@ -1,11 +1,10 @@
 //! `tidegate run`: sources, schedules and worker together, until stopped; and `run --once`, until nothing is left.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::BoxStream;
-use tidegate_model::ObjectVersion;
-use tidegate_stores::{EventSource, Result};
+use tidegate_model::ErrorKind;
+use tidegate_stores::{Error, EventSource, Result, Sighting};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -13,8 +12,8 @@ use crate::engine::Engine;
 use crate::intake::Intake;
 use crate::worker::Until;
 
-/// Sightings admitted at a time while a bucket is listed.
-const BATCH: usize = 1_000;
+/// How long a source that failed is left alone.
+const PAUSE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Watches, keeps schedules and works until `stop` is cancelled.
@@ -48,30 +47,34 @@ impl Engine {
         first_error
     }
 
-    /// Admits due ticks, lists every bucket and works, again and again until a round finds nothing new.
+    /// Admits due ticks, lists every bucket and works, again and again until a round finds nothing new. `list` makes a
+    /// source that reports once what is in a bucket.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn run_once<L>(self: &Arc<Self>, list: L, stop: CancellationToken) -> Result<Intake>
     where
-        L: Fn(&str) -> BoxStream<'static, Result<ObjectVersion>>,
+        L: Fn(&str) -> Box<dyn EventSource>,
     {
         self.recover().await?;
+        self.admit_due_ticks().await?;
         let mut total = Intake::default();
         let mut is_first = true;
         loop {
             let mut round = Intake::default();
             for bucket in self.wiring.pipeline.watched_buckets() {
-                let mut batches = list(bucket).chunks(BATCH);
-                while let Some(batch) = batches.next().await {
-                    round += self.admit(batch.into_iter().collect::<Result<Vec<_>>>()?).await?;
+                let mut source = list(bucket);
+                loop {
+                    let sightings = source.next().await?;
+                    if sightings.is_empty() || stop.is_cancelled() {
+                        break;
+                    }
+                    round += self.admit_sightings(&sightings).await?;
                 }
-            }
-            if is_first {
-                self.admit_due_ticks().await?;
             }
             self.work(Until::Drained, stop.clone()).await?;
             let found_new = round.admitted + round.unrouted + round.unchanged > 0;
+            // What was known in a later round is what this call has just worked on.
             total += Intake { known: if is_first { round.known } else { 0 }, ..round };
             if !(found_new || is_first) || stop.is_cancelled() {
                 return Ok(total);
@@ -80,33 +83,36 @@ impl Engine {
         }
     }
 
-    /// Hop 1 to 3 for one source. A source that fails is asked again after a pause; it misses nothing.
+    /// Hops 1 to 3 for one source. What cannot be admitted is kept and tried again; a source that fails is asked again.
     async fn watch(self: Arc<Self>, mut source: Box<dyn EventSource>, stop: CancellationToken) -> Result<()> {
+        let mut kept = Vec::new();
         loop {
-            let sightings = tokio::select! {
-                sightings = source.next() => sightings,
+            let step = async {
+                if kept.is_empty() {
+                    kept = source.next().await?;
+                }
+                self.admit_sightings(&kept).await?;
+                source.acknowledge(&kept).await
+            };
+            let result = tokio::select! {
+                result = step => result,
                 () = stop.cancelled() => return Ok(()),
             };
-            let admitted = match sightings {
-                Ok(sightings) => {
-                    let objects = sightings.iter().map(|sighting| sighting.object.clone()).collect();
-                    match self.admit(objects).await {
-                        Ok(_) => source.acknowledge(&sightings).await,
-                        Err(error) => Err(error),
+            match result {
+                Ok(()) => kept.clear(),
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(%error, "a bucket cannot be watched just now");
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => {}
+                        () = stop.cancelled() => return Ok(()),
                     }
                 }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = admitted {
-                if !error.is_retryable() {
-                    return Err(error);
-                }
-                tracing::warn!(%error, "a bucket cannot be watched just now");
-                tokio::select! {
-                    () = tokio::time::sleep(std::time::Duration::from_secs(5)) => {}
-                    () = stop.cancelled() => return Ok(()),
-                }
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    async fn admit_sightings(&self, sightings: &[Sighting]) -> Result<Intake> {
+        self.admit(sightings.iter().map(|sighting| sighting.object.clone()).collect()).await
     }
 }

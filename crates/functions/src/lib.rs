@@ -1,1 +1,13 @@
-//! Placeholder.
+//! Floor 4: the built-in function kinds, one folder each. [`catalog`] lists them; the binary checks pipeline files
+//! against it and gives it to the engine.
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod command;
+
+use tidegate_engine::Kind;
+
+/// Every built-in kind, in the order of the reference.
+pub fn catalog() -> Vec<Kind> {
+    vec![command::KIND]
+}
