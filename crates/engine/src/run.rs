@@ -32,13 +32,8 @@ impl Engine {
         parts.spawn(async move { engine.work(Until::Stopped, token).await });
         let mut first_error = Ok(());
         while let Some(ended) = parts.join_next().await {
-            let ended = ended.unwrap_or_else(|panic| {
-                Err(tidegate_stores::Error::caused(
-                    tidegate_model::ErrorKind::Bug,
-                    "a part of the engine panicked",
-                    panic,
-                ))
-            });
+            let ended = ended
+                .unwrap_or_else(|panic| Err(Error::caused(ErrorKind::Bug, "a part of the engine panicked", panic)));
             if ended.is_err() && first_error.is_ok() {
                 first_error = ended;
                 stop.cancel();
