@@ -77,6 +77,21 @@ const FAMILIES: &[Family] = &[
     },
 ];
 
+/// The pipeline that most families run: each CSV becomes rows of a table.
+const LOAD_PEOPLE: &str = r#"[pipeline]
+name = "bench"
+
+[bucket.incoming]
+
+[table.people]
+key = { uuid = "string" }
+
+[function.load]
+on = { created = "incoming", keys = "**/*.csv" }
+run = "csv-to-table"
+into = "people"
+"#;
+
 /// What a family gets: the binary, and an empty folder on the repository's disk.
 pub(crate) struct Bench {
     /// The release binary.

@@ -4,30 +4,16 @@ use std::fs;
 use std::path::Path;
 
 use super::probe::{median, seconds};
-use super::{Bench, Figure};
+use super::{Bench, Figure, LOAD_PEOPLE};
 use crate::shell::{self, Outcome};
 
 const FOLDERS: usize = 100;
 const FILES: usize = 1000;
 const ROUNDS: usize = 5;
 
-const PIPELINE: &str = r#"[pipeline]
-name = "backfill-list"
-
-[bucket.incoming]
-
-[table.people]
-key = { uuid = "string" }
-
-[function.load]
-on = { created = "incoming", keys = "**/*.csv" }
-run = "csv-to-table"
-into = "people"
-"#;
-
 /// Takes the figure.
 pub(super) fn run(bench: &Bench) -> Outcome<Vec<Figure>> {
-    bench.pipeline(PIPELINE)?;
+    bench.pipeline(LOAD_PEOPLE)?;
     let bucket = bench.folder.join("buckets/incoming");
     fill(&bucket, FOLDERS, FILES, "uuid,name\n1,a\n")?;
     let (mut ours, mut peers) = (Vec::new(), Vec::new());

@@ -5,30 +5,16 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use super::probe::{median, peak_memory, seconds};
-use super::{Bench, Figure};
+use super::{Bench, Figure, LOAD_PEOPLE};
 use crate::shell::{self, Outcome};
 
 const ROWS: u64 = 1_000_000;
 const ROUNDS: usize = 5;
 
-const PIPELINE: &str = r#"[pipeline]
-name = "csv-import"
-
-[bucket.incoming]
-
-[table.people]
-key = { uuid = "string" }
-
-[function.load]
-on = { created = "incoming", keys = "*.csv" }
-run = "csv-to-table"
-into = "people"
-"#;
-
 /// Takes the figures.
 pub(super) fn run(bench: &Bench) -> Outcome<Vec<Figure>> {
     shell::need("sqlite3", "sqlite3")?;
-    bench.pipeline(PIPELINE)?;
+    bench.pipeline(LOAD_PEOPLE)?;
     let input = bench.folder.join("people.csv");
     generate(&input).map_err(|error| format!("`{}` could not be written: {error}", input.display()))?;
 

@@ -5,29 +5,15 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::probe::{Running, processor_seconds, status_mebibytes};
-use super::{Bench, Figure};
+use super::{Bench, Figure, LOAD_PEOPLE};
 use crate::shell::Outcome;
 
 const SETTLES: Duration = Duration::from_secs(3);
 const WATCHED: Duration = Duration::from_secs(10);
 
-const PIPELINE: &str = r#"[pipeline]
-name = "idle"
-
-[bucket.incoming]
-
-[table.people]
-key = { uuid = "string" }
-
-[function.load]
-on = { created = "incoming", keys = "*.csv" }
-run = "csv-to-table"
-into = "people"
-"#;
-
 /// Takes the figures.
 pub(super) fn run(bench: &Bench) -> Outcome<Vec<Figure>> {
-    bench.pipeline(PIPELINE)?;
+    bench.pipeline(LOAD_PEOPLE)?;
     let bucket = bench.folder.join("buckets/incoming");
     fs::create_dir_all(&bucket).map_err(|error| format!("`{}` could not be made: {error}", bucket.display()))?;
 

@@ -57,7 +57,7 @@ name = "recover"
 [function.note]
 on = {{ created = "incoming", keys = "**/*.csv" }}
 run = "command"
-with = {{ command = ["sh", "-c", "printf . >> '{}'"] }}
+with = {{ program = ["sh", "-c", "printf . >> '{}'"] }}
 "#,
         calls.display()
     )
