@@ -14,17 +14,22 @@ pub struct Sighting {
     pub receipt: String,
 }
 
-/// Sees object versions appear in one bucket. At least once: a version may be reported again, never silently missed.
+/// Sees object versions appear in one bucket. At least once: a version may be reported again (always by the source of
+/// the next process), never silently missed. Within its life a source reports an unchanged object once.
 #[async_trait]
 pub trait EventSource: Send {
-    /// Waits for the next sightings; an empty list means: nothing new now, and nothing half-written is pending
-    ///.
+    /// Waits for the next sightings. An empty list means that the source has caught up: what was there when it began
+    /// has been reported, except files that are still being written. A live source says so once, after its first
+    /// listing, and then waits for what comes; a one-shot source says so from then on.
+    ///
+    /// Dropping the future loses nothing.
     ///
     /// # Errors
-    /// `Unavailable` if the bucket cannot be seen just now; the next call tries again and misses nothing.
+    /// `Unavailable` if the bucket cannot be seen just now; the next call waits, tries again and misses nothing.
     async fn next(&mut self) -> Result<Vec<Sighting>>;
 
-    /// Once this completes, the source need not report these sightings again.
+    /// Once this completes, the source need not report these sightings again. A caller that could not admit them keeps
+    /// them and tries again itself.
     ///
     /// # Errors
     /// `Unavailable`; they may then be reported again.

@@ -12,12 +12,17 @@
 //! Correctness rests on the ledger's conditional claim and on effects that can be repeated, never on a queue that
 //! delivers once.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod bucket;
 mod error;
 mod event_source;
+mod filesystem;
 mod ledger;
 mod queue;
 pub mod sqlite;
 pub mod table;
+pub mod watch;
 
 pub use error::{Error, Result};
 pub use event_source::{EventSource, Sighting};

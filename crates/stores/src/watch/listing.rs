@@ -1,0 +1,120 @@
+//! The event source of buckets that do not tell of changes: a listing, page by page, again and again or once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use object_store::{ObjectMeta, ObjectStore};
+use tokio::time::{Instant, sleep_until};
+
+use super::Scope;
+use super::known::Known;
+use crate::{EventSource, Result, Sighting};
+
+/// As many as one page of S3 has.
+const BATCH: usize = 1000;
+
+/// Listing takes at most this part of the time: pauses grow with the bucket.
+const PAUSE_PER_LISTING: u32 = 10;
+
+/// Lists a bucket.
+pub(super) struct Listing {
+    scope: Scope,
+    store: Arc<dyn ObjectStore>,
+    /// Pause between listings; `None`: one listing.
+    poll: Option<Duration>,
+    known: Known,
+    ready: Vec<Sighting>,
+    state: State,
+    /// True once a listing has reached its end.
+    is_caught_up: bool,
+    has_told_it: bool,
+}
+
+enum State {
+    /// The next listing begins at this moment.
+    Waiting(Instant),
+    /// A listing is under way.
+    Listing { began: Instant, objects: BoxStream<'static, object_store::Result<ObjectMeta>> },
+    /// The only listing is over.
+    Done,
+}
+
+impl Listing {
+    pub(super) fn new(scope: Scope, store: &Arc<dyn ObjectStore>, poll: Option<Duration>) -> Self {
+        Self {
+            scope,
+            store: Arc::clone(store),
+            poll,
+            known: Known::default(),
+            ready: Vec::new(),
+            state: State::Waiting(Instant::now()),
+            is_caught_up: false,
+            has_told_it: false,
+        }
+    }
+
+    fn begin(&mut self) -> State {
+        self.known.begin_listing();
+        let prefix = object_store::path::Path::parse(self.scope.directory()).ok().filter(|path| !path.is_root());
+        State::Listing { began: Instant::now(), objects: self.store.list(prefix.as_ref()) }
+    }
+
+    fn take(&mut self, meta: ObjectMeta) {
+        let key = meta.location.as_ref();
+        let version = (&meta.e_tag, &meta.version, meta.size);
+        if self.scope.wants(key) && !self.known.sees(key, version) {
+            self.known.insert(key, version);
+            self.ready.push(self.scope.sighting(key.to_owned(), meta.e_tag, meta.version, meta.size));
+        }
+    }
+
+    fn end(&mut self, began: Instant) -> State {
+        self.known.end_listing();
+        self.is_caught_up = true;
+        match self.poll {
+            Some(poll) => State::Waiting(Instant::now() + poll.max(began.elapsed() * PAUSE_PER_LISTING)),
+            None => State::Done,
+        }
+    }
+}
+
+#[async_trait]
+impl EventSource for Listing {
+    async fn next(&mut self) -> Result<Vec<Sighting>> {
+        loop {
+            match &mut self.state {
+                State::Waiting(_) if self.is_caught_up && !std::mem::replace(&mut self.has_told_it, true) => {
+                    return Ok(Vec::new());
+                }
+                State::Waiting(at) => {
+                    sleep_until(*at).await;
+                    self.state = self.begin();
+                }
+                State::Listing { began, objects } => match objects.next().await {
+                    Some(Ok(meta)) => self.take(meta),
+                    Some(Err(error)) => {
+                        // The next listing finds what this one did not reach.
+                        self.state = State::Waiting(Instant::now() + self.poll.unwrap_or(super::POLL));
+                        return Err(error.into());
+                    }
+                    None => {
+                        let began = *began;
+                        self.state = self.end(began);
+                    }
+                },
+                State::Done => return Ok(Vec::new()),
+            }
+            let is_listing = matches!(self.state, State::Listing { .. });
+            if self.ready.len() >= BATCH || !(is_listing || self.ready.is_empty()) {
+                return Ok(std::mem::take(&mut self.ready));
+            }
+        }
+    }
+
+    async fn acknowledge(&mut self, _: &[Sighting]) -> Result<()> {
+        Ok(())
+    }
+}

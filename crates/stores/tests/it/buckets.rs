@@ -1,0 +1,98 @@
+//! Buckets: opening them, and what is particular to directories.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode};
+use tidegate_model::{Bucket, Failure, Key, KeyGlobs, Setting};
+use tidegate_stores::bucket::{self, OpenBucket, Place, Surroundings};
+
+/// A bucket of this url.
+pub(crate) fn bucket(url: Option<&str>) -> Bucket {
+    let ignore = KeyGlobs::new(vec!["ignored/**".to_owned()]).unwrap();
+    Bucket { name: "raw".to_owned(), url: url.map(str::to_owned), settings: BTreeMap::new(), ignore }
+}
+
+/// Opens a bucket of a pipeline file in `directory`.
+pub(crate) fn open(bucket: &Bucket, directory: &Path) -> Result<OpenBucket, Box<Failure>> {
+    let aws = BTreeMap::new();
+    let secret = |name: &str| Ok(format!("value of {name}"));
+    bucket::open(bucket, &Surroundings { pipeline_dir: directory, secret: &secret, aws: &aws })
+}
+
+#[tokio::test]
+async fn the_default_is_a_directory_beside_the_file_and_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = open(&bucket(None), directory.path()).unwrap();
+    let place = directory.path().canonicalize().unwrap().join("buckets/raw");
+    assert!(place.is_dir());
+    assert_eq!(open.place, Place::Directory(place));
+    bucket::reach(&open, true).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_that_is_named_must_exist() {
+    let directory = tempfile::tempdir().unwrap();
+    for url in ["nowhere", "file:///nowhere/at/all"] {
+        let failure = open(&bucket(Some(url)), directory.path()).unwrap_err();
+        assert_eq!(failure.code, "C0101");
+        assert!(failure.reason.contains("nowhere") && failure.help.is_some(), "{failure}");
+    }
+    std::fs::write(directory.path().join("file"), "x").unwrap();
+    let failure = open(&bucket(Some("file")), directory.path()).unwrap_err();
+    assert!(failure.reason.contains("not a directory"), "{failure}");
+}
+
+#[tokio::test]
+async fn an_unknown_scheme_is_refused_with_what_is_known() {
+    let failure = open(&bucket(Some("gs://x/y")), Path::new("/")).unwrap_err();
+    assert_eq!(failure.code, "C0102");
+    assert!(failure.expected.as_deref().unwrap_or_default().contains("s3://"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_setting_that_is_not_known_is_refused() {
+    let mut bucket = bucket(Some("s3://x/y"));
+    bucket.settings.insert("colour".to_owned(), Setting::Plain("blue".to_owned()));
+    let failure = open(&bucket, Path::new("/")).unwrap_err();
+    assert_eq!(failure.code, "C0102");
+    assert!(failure.reason.contains("`colour`"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_key_is_the_name_of_the_file_whatever_is_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = open(&bucket(None), directory.path()).unwrap();
+    let root = directory.path().join("buckets/raw");
+    let keys = ["a b.csv", "a+b.csv", "a%20b.csv", "100%.csv", "é/✨.csv", "x#1", "[x]*?.csv", "a~b", "~", ".hidden/x"];
+    for key in keys {
+        open.store.put(&bucket::location(&Key::new(key).unwrap()), key.into()).await.unwrap();
+        assert_eq!(std::fs::read_to_string(root.join(key)).unwrap(), key);
+    }
+    let mut listed: Vec<_> =
+        open.store.list(None).map_ok(|meta| meta.location.to_string()).try_collect().await.unwrap();
+    listed.sort();
+    let mut expected = keys.map(str::to_owned).to_vec();
+    expected.sort();
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn nothing_that_is_half_written_remains_or_is_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = open(&bucket(None), directory.path()).unwrap();
+    let location = object_store::path::Path::parse("deep/below/x.csv").unwrap();
+    let mut upload = open.store.put_multipart(&location).await.unwrap();
+    upload.put_part("half".into()).await.unwrap();
+    assert_eq!(open.store.list(None).try_collect::<Vec<_>>().await.unwrap(), []);
+    drop(upload);
+    let left: Vec<_> = std::fs::read_dir(directory.path().join("buckets/raw/deep/below")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    let refused = open.store.put_opts(&location, "x".into(), PutMode::Create.into()).await;
+    refused.unwrap();
+    let refused = open.store.put_opts(&location, "y".into(), PutMode::Create.into()).await;
+    assert!(matches!(refused, Err(object_store::Error::AlreadyExists { .. })), "{refused:?}");
+    let left: Vec<_> = std::fs::read_dir(directory.path().join("buckets/raw/deep/below")).unwrap().collect();
+    assert_eq!(left.len(), 1);
+}

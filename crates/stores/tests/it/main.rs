@@ -1,0 +1,4 @@
+//! Integration tests of the stores: every peer against its contract, and what is particular to each.
+
+mod buckets;
+mod watch;
