@@ -48,13 +48,14 @@ impl Input {
         self.size
     }
 
-    /// A reader from the first byte. Reading one to its end records the input's SHA-256.
+    /// A reader from the first byte. Reading the first one to its end records the input's SHA-256.
     pub fn reader(&self) -> InputReader {
+        let is_hashed = lock(&self.made).input_sha256.is_some();
         InputReader {
             file: Arc::clone(&self.file),
             size: self.size,
             at: 0,
-            hasher: Some(Sha256::new()),
+            hasher: (!is_hashed).then(Sha256::new),
             made: Arc::clone(&self.made),
         }
     }

@@ -79,10 +79,9 @@ fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Func
             .expected("the program and its arguments, for example `[\"python3\", \"qc.py\"]`"));
     }
     let env = match function.options.get("env") {
-        Some(Value::Object(map)) => map
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-            .collect(),
+        Some(Value::Object(map)) => {
+            map.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+        }
         _ => Vec::new(),
     };
     let retry_always = function.options.get("retry_when").and_then(Value::as_str) == Some("always");
@@ -170,15 +169,23 @@ impl Command {
         for (key, path) in files {
             match self.into.as_slice() {
                 [] => {
-                    return Err(Failure::new("R0203", ErrorKind::Invalid, format!("the program left `{key}`, but the function has no bucket to put it in"))
-                        .help("name a bucket in `into`, or leave nothing in the output folder"));
+                    return Err(Failure::new(
+                        "R0203",
+                        ErrorKind::Invalid,
+                        format!("the program left `{key}`, but the function has no bucket to put it in"),
+                    )
+                    .help("name a bucket in `into`, or leave nothing in the output folder"));
                 }
                 [bucket] => outputs.push((bucket.clone(), key, path)),
                 several => {
                     let (bucket, rest) = key.split_once('/').unwrap_or((key.as_str(), ""));
                     if rest.is_empty() || !several.iter().any(|name| name == bucket) {
-                        return Err(Failure::new("R0203", ErrorKind::Invalid, format!("the program left `{key}`, which is in no bucket's folder"))
-                            .expected(format!("a file below one of: {}", several.join("/, ") + "/")));
+                        return Err(Failure::new(
+                            "R0203",
+                            ErrorKind::Invalid,
+                            format!("the program left `{key}`, which is in no bucket's folder"),
+                        )
+                        .expected(format!("a file below one of: {}", several.join("/, ") + "/")));
                     }
                     outputs.push((bucket.to_owned(), rest.to_owned(), path));
                 }
@@ -229,7 +236,11 @@ fn collect_files(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>
     for entry in std::fs::read_dir(folder).map_err(scratch_failure)? {
         let entry = entry.map_err(scratch_failure)?;
         let name = entry.file_name().into_string().map_err(|name| {
-            Failure::new("R0203", ErrorKind::Invalid, format!("the program left a file whose name is not UTF-8: {name:?}"))
+            Failure::new(
+                "R0203",
+                ErrorKind::Invalid,
+                format!("the program left a file whose name is not UTF-8: {name:?}"),
+            )
         })?;
         let key = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
         let kind = entry.file_type().map_err(scratch_failure)?;
@@ -238,8 +249,12 @@ fn collect_files(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>
         } else if kind.is_file() {
             files.push((key, entry.path()));
         } else {
-            return Err(Failure::new("R0203", ErrorKind::Invalid, format!("the program left `{key}`, which is a link or a special file"))
-                .expected("regular files and folders in the output folder"));
+            return Err(Failure::new(
+                "R0203",
+                ErrorKind::Invalid,
+                format!("the program left `{key}`, which is a link or a special file"),
+            )
+            .expected("regular files and folders in the output folder"));
         }
     }
     Ok(())

@@ -1,0 +1,4 @@
+//! The built-in kinds through the real engine, on directories and SQLite. One module a kind.
+
+mod command;
+mod harness;
