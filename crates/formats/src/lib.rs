@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Floor 1: bytes to records and back. No I/O of its own (readers and writers are handed in), no async, no clock.
+//!
+//! | module | what it does | hop of the main path |
+//! |---|---|---|
+//! | [`sniff`] | names a content by its first bytes | 2, admit |
+//! | [`csv`] | CSV to records in bounded memory, records and batches to CSV | 6, work |
+//! | [`json`] | batches to JSON lines or a JSON array | 6, work |
+//! | [`parquet`] | batches to Parquet | 6, work |
+//!
+//! ```
+//! use tidegate_formats::csv::{Options, Reader};
+//!
+//! let mut reader = Reader::new("name,port\n\"Tui, A\",Eden\n".as_bytes(), &Options::default())?;
+//! let header: Vec<String> = reader.read()?.expect("a header").iter().map(str::to_owned).collect();
+//! assert_eq!(header, ["name", "port"]);
+//! assert_eq!(reader.read()?.expect("a row").get(0), Some("Tui, A"));
+//! assert!(reader.read()?.is_none());
+//! # Ok::<(), tidegate_formats::Error>(())
+//! ```
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod csv;
+mod error;
+pub mod json;
+pub mod parquet;
+mod sniff;
+
+pub use error::{Error, Problem};
+pub use sniff::{NAMES, sniff};

@@ -1,0 +1,4 @@
+//! Integration tests of the formats: what goes in comes out, and nothing panics.
+
+mod csv_read;
+mod export;
