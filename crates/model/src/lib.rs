@@ -4,9 +4,13 @@
 //! one function on one event is a run with a derived [`RunId`]; what goes wrong is a [`Diagnostic`]
 //! (in a file a person wrote) or a [`Failure`] (of a run). Everything above this floor speaks in these types.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod diagnostic;
+mod duration;
 mod event;
 mod failure;
+mod file;
 mod id;
 mod key;
 mod kind;
@@ -14,8 +18,10 @@ mod pipeline;
 mod run;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
+pub use duration::{format_duration, parse_duration};
 pub use event::{Event, ObjectVersion, Tick};
 pub use failure::{ErrorKind, Failure, Place};
+pub use file::{Checked, check};
 pub use id::{EventId, Revision, RunId};
 pub use key::{Key, KeyError};
 pub use kind::{KindSpec, OptionSpec, OptionType, Targets, TriggerNeed};

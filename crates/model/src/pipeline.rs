@@ -24,6 +24,8 @@ pub struct Pipeline {
     pub functions: Vec<Function>,
     /// How many runs may be under way at once, over all functions; `[pipeline] concurrency`.
     pub concurrency: usize,
+    /// `[secrets] file`: a file of `NAME=value` lines, relative to the pipeline file; `None`: `.env`, if there is one.
+    pub secrets_file: Option<String>,
 }
 
 impl Pipeline {
@@ -119,7 +121,7 @@ impl ValueType {
         [Self::String, Self::Integer, Self::Decimal, Self::Real, Self::Boolean, Self::Date, Self::Timestamp];
 
     /// The word of the pipeline file.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::String => "string",
             Self::Integer => "integer",

@@ -1,0 +1,303 @@
+//! Functions: kind, trigger, targets and limits put together into what the loops and uses are judged by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::keys::{FUNCTION_CONCURRENCY, TIMEOUT_SECS};
+use super::options::{self, Options};
+use super::raw::RawFunction;
+use super::report::{Problem, Report, Spanned, did_you_mean, nearest, one_of, quote};
+use super::triggers::{self, Known};
+use crate::{Bucket, Function, Grants, KindSpec, Retry, Revision, Table, Targets, Trigger, TriggerNeed};
+
+/// What the file declares and what the program knows.
+pub(super) struct Surroundings<'a> {
+    pub(super) buckets: &'a BTreeMap<String, Bucket>,
+    pub(super) tables: &'a BTreeMap<String, Table>,
+    pub(super) kinds: &'a [&'a KindSpec],
+    pub(super) formats: &'a [&'a str],
+    /// Runs at once in a worker, if the file leaves that to us.
+    pub(super) default_concurrency: Option<usize>,
+}
+
+/// A function as far as it is understood: whole if nothing is wrong with it.
+pub(super) struct Draft<'a> {
+    pub(super) name: &'a Spanned<String>,
+    pub(super) trigger: Option<Trigger>,
+    pub(super) grants: Grants,
+    /// Where it says which buckets it writes to.
+    pub(super) writes: Vec<Spanned<String>>,
+    pub(super) function: Option<Function>,
+}
+
+/// Checks one function.
+pub(super) fn check<'a>(raw: &'a RawFunction<'_>, known: &Surroundings<'_>, report: &mut Report<'_>) -> Draft<'a> {
+    let triggers_known = Known { buckets: known.buckets, formats: known.formats };
+    let trigger = raw.on.as_ref().and_then(|on| triggers::check(on, &triggers_known, report));
+    let kind = raw.run.as_ref().and_then(|run| find_kind(run, known.kinds, report));
+    let checked_options = kind.filter(|_| !raw.with_is_bad).map(|kind| {
+        let options = options::check(kind, raw.with.as_ref(), &raw.name.span, report);
+        check_named("bucket", &options.buckets, known.buckets.keys(), report);
+        check_named("table", &options.tables, known.tables.keys(), report);
+        options
+    });
+    if let (Some(kind), Some(trigger), Some(on)) = (kind, &trigger, &raw.on) {
+        check_trigger_need(kind, trigger, &on.span, report);
+    }
+    let into = targets(raw.into.as_ref().map(|into| into.value.as_slice()), "into", known, report);
+    let reads = targets(raw.reads.as_deref(), "reads", known, report);
+    if let (Some(kind), Some(into)) = (kind, &into) {
+        check_targets(kind, raw, into, known, report);
+    }
+    warn_known_bucket(raw, trigger.as_ref(), report);
+    let options = checked_options.unwrap_or_default();
+    let (into, reads) = (into.unwrap_or_default(), reads.unwrap_or_default());
+    let grants = grants(trigger.as_ref(), &into, &reads, &options, known);
+    let writes: Vec<Spanned<String>> =
+        into.iter().chain(&options.buckets).filter(|name| known.buckets.contains_key(&name.value)).cloned().collect();
+    let timeout = raw.timeout.as_ref().map_or(Duration::from_secs(TIMEOUT_SECS), |timeout| timeout.value);
+    warn_timeout(raw, report);
+    let concurrency = concurrency(raw, trigger.as_ref(), known.default_concurrency, report);
+    let retry = retry(raw, report);
+    let function = kind.zip(trigger.clone()).map(|(kind, trigger)| Function {
+        name: raw.name.value.clone(),
+        trigger,
+        kind: kind.name.to_owned(),
+        revision: revision(kind, &options, &into, &reads, raw),
+        options: options.values,
+        into: into.iter().map(|name| name.value.clone()).collect(),
+        grants: grants.clone(),
+        concurrency,
+        timeout,
+        retry,
+    });
+    Draft { name: &raw.name, trigger, grants, writes, function }
+}
+
+fn find_kind<'k>(run: &Spanned<String>, kinds: &[&'k KindSpec], report: &mut Report<'_>) -> Option<&'k KindSpec> {
+    if let Some(kind) = kinds.iter().find(|kind| kind.name == run.value) {
+        return Some(kind);
+    }
+    let names = || kinds.iter().map(|kind| kind.name);
+    let looks_like_program = run.value.contains([' ', '/', '.']) && names().any(|name| name == "command");
+    let problem = Problem::error("P0104", format!("unknown function kind {}", quote(&run.value)))
+        .label("no such kind")
+        .expected(one_of(names(), "no kind is built in"))
+        .help_if(looks_like_program.then(|| "for a program of your own, use `run = \"command\"`".to_owned()))
+        .help_if(did_you_mean(&run.value, names()));
+    report.at(&run.span, problem);
+    None
+}
+
+fn check_trigger_need(kind: &KindSpec, trigger: &Trigger, span: &Range<usize>, report: &mut Report<'_>) {
+    let is_object = matches!(trigger, Trigger::Created { .. });
+    let (needs, expected) = match kind.trigger {
+        TriggerNeed::Object if !is_object => ("an object to work on", "`on = { created = \"bucket\" }`"),
+        TriggerNeed::Schedule if is_object => ("a schedule", "`on = { every = \"5m\" }` or `on = { cron = \"…\" }`"),
+        _ => return,
+    };
+    let problem = Problem::error("P0303", format!("kind `{}` needs {needs}", kind.name))
+        .label(if is_object { "this starts it with an object" } else { "this starts it without an object" })
+        .expected(expected);
+    report.at(span, problem);
+}
+
+/// The names under `into` or `reads` that are declared, each once; `None` if one is not, or the list is malformed.
+fn targets(
+    names: Option<&[Spanned<String>]>,
+    key: &str,
+    known: &Surroundings<'_>,
+    report: &mut Report<'_>,
+) -> Option<Vec<Spanned<String>>> {
+    let mut found: Vec<Spanned<String>> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut is_good = true;
+    for name in names? {
+        if !known.buckets.contains_key(&name.value) && !known.tables.contains_key(&name.value) {
+            is_good = false;
+            let declared = || known.buckets.keys().chain(known.tables.keys()).map(String::as_str);
+            let problem = Problem::error("P0105", format!("unknown bucket or table {} in `{key}`", quote(&name.value)))
+                .label("not declared")
+                .expected(one_of(declared(), "a bucket or table, but the file declares none"))
+                .help(format!("declare it: `[bucket.{0}]` or `[table.{0}]`", name.value.escape_default()))
+                .help_if(did_you_mean(&name.value, declared()));
+            report.at(&name.span, problem);
+        } else if seen.insert(&name.value) {
+            found.push(name.clone());
+        } else {
+            let problem = Problem::warning("P0405", format!("{} stands twice in `{key}`", quote(&name.value)))
+                .label("once is enough")
+                .expected("each name once");
+            report.at(&name.span, problem);
+        }
+    }
+    is_good.then_some(found)
+}
+
+/// Options that name a bucket or table which is not declared.
+fn check_named<'n>(
+    what: &str,
+    names: &[Spanned<String>],
+    declared: impl Iterator<Item = &'n String> + Clone,
+    report: &mut Report<'_>,
+) {
+    for name in names.iter().filter(|name| !declared.clone().any(|known| *known == name.value)) {
+        let names = || declared.clone().map(String::as_str);
+        let problem = Problem::error("P0105", format!("unknown {what} {}", quote(&name.value)))
+            .label("not declared")
+            .expected(one_of(names(), &format!("a {what}, but the file declares none")))
+            .help(format!("declare it: `[{what}.{}]`", name.value.escape_default()))
+            .help_if(nearest(&name.value, names()).map(|name| format!("did you mean `{name}`?")));
+        report.at(&name.span, problem);
+    }
+}
+
+/// Holds the number of buckets and tables in `into` against what the kind writes to.
+fn check_targets(
+    kind: &KindSpec,
+    raw: &RawFunction<'_>,
+    into: &[Spanned<String>],
+    known: &Surroundings<'_>,
+    report: &mut Report<'_>,
+) {
+    let (tables, buckets): (Vec<_>, Vec<_>) = into.iter().partition(|name| known.tables.contains_key(&name.value));
+    for (what, wanted, given) in [("table", kind.tables, tables), ("bucket", kind.buckets, buckets)] {
+        let (message, expected) = match (wanted, given.len()) {
+            (Targets::One, 0) => ("needs a", "one"),
+            (Targets::None, 1..) => ("never writes to a", "no"),
+            (Targets::One, 2..) => ("writes to one", "one"),
+            (Targets::Optional, 2..) => ("writes to at most one", "at most one"),
+            _ => continue,
+        };
+        let first_too_many = if wanted == Targets::None { given.first() } else { given.get(1) };
+        let into_span = raw.into.as_ref().map(|list| &list.span).filter(|span| !span.is_empty());
+        let span = first_too_many.map_or(into_span.unwrap_or(&raw.name.span), |name| &name.span);
+        let label = first_too_many
+            .map_or_else(|| format!("no {what} in `into`"), |name| format!("{} is a {what}", quote(&name.value)));
+        let problem = Problem::error("P0304", format!("kind `{}` {message} {what}", kind.name))
+            .label(label)
+            .expected(format!("{expected} {what} in `into`"));
+        report.at(span, problem);
+    }
+}
+
+/// A bucket under `reads` that starts the function anyway.
+fn warn_known_bucket(raw: &RawFunction<'_>, trigger: Option<&Trigger>, report: &mut Report<'_>) {
+    let Some(Trigger::Created { bucket, .. }) = trigger else { return };
+    for name in raw.reads.iter().flatten().filter(|name| name.value == *bucket) {
+        let problem = Problem::warning("P0405", format!("{} need not stand in `reads`", quote(&name.value)))
+            .label("this bucket starts the function, so it may read it")
+            .expected("further buckets and tables only");
+        report.at(&name.span, problem);
+    }
+}
+
+fn grants(
+    trigger: Option<&Trigger>,
+    into: &[Spanned<String>],
+    reads: &[Spanned<String>],
+    options: &Options,
+    known: &Surroundings<'_>,
+) -> Grants {
+    let mut grants = Grants::default();
+    if let Some(Trigger::Created { bucket, .. }) = trigger {
+        grants.read_buckets.insert(bucket.clone());
+    }
+    for name in reads.iter().map(|name| &name.value) {
+        let is_table = known.tables.contains_key(name);
+        if is_table { &mut grants.read_tables } else { &mut grants.read_buckets }.insert(name.clone());
+    }
+    for name in into.iter().map(|name| &name.value) {
+        let is_table = known.tables.contains_key(name);
+        if is_table { &mut grants.write_tables } else { &mut grants.write_buckets }.insert(name.clone());
+    }
+    grants.write_buckets.extend(options.buckets.iter().map(|name| name.value.clone()));
+    grants.write_tables.extend(options.tables.iter().map(|name| name.value.clone()));
+    grants
+}
+
+/// What the function's results depend on, besides its input: kind, options that differ from their defaults, and grants.
+/// Neither the trigger nor the bucket that starts it: the same object through another trigger has the same result.
+fn revision(
+    kind: &KindSpec,
+    options: &Options,
+    into: &[Spanned<String>],
+    reads: &[Spanned<String>],
+    raw: &RawFunction<'_>,
+) -> Revision {
+    let starter = raw.on.as_ref().and_then(|on| on.created.as_ref()).map(|bucket| bucket.value.as_str());
+    let options = canonical(&Value::Object(options.chosen.clone())).to_string();
+    let into = Value::from_iter(into.iter().map(|name| name.value.as_str())).to_string();
+    let reads: BTreeSet<&str> =
+        reads.iter().map(|name| name.value.as_str()).filter(|name| Some(*name) != starter).collect();
+    let reads = Value::from_iter(reads).to_string();
+    Revision::derive(&[kind.name, &kind.version.to_string(), &options, &into, &reads])
+}
+
+/// The same value with the keys of every object in order.
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            Value::Object(sorted.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect())
+        }
+        Value::Array(list) => Value::Array(list.iter().map(canonical).collect()),
+        other => other.clone(),
+    }
+}
+
+fn warn_timeout(raw: &RawFunction<'_>, report: &mut Report<'_>) {
+    const LAMBDA_ENDS: Duration = Duration::from_secs(900);
+    if let Some(timeout) = raw.timeout.as_ref().filter(|timeout| timeout.value > LAMBDA_ENDS) {
+        let problem = Problem::warning("P0407", "`timeout` is longer than AWS allows")
+            .label("AWS Lambda ends every call at 15m")
+            .expected("at most `\"15m\"`, if the pipeline is ever to run on AWS")
+            .help("elsewhere it holds as it is");
+        report.at(&timeout.span, problem);
+    }
+}
+
+fn concurrency(
+    raw: &RawFunction<'_>,
+    trigger: Option<&Trigger>,
+    of_pipeline: Option<usize>,
+    report: &mut Report<'_>,
+) -> usize {
+    let is_schedule = matches!(trigger, Some(Trigger::Every(_) | Trigger::Cron(_)));
+    let Some(given) = &raw.concurrency else { return if is_schedule { 1 } else { FUNCTION_CONCURRENCY } };
+    if is_schedule && given.value > 1 {
+        let problem = Problem::warning("P0408", "`concurrency` has no effect on a schedule")
+            .label("runs of one schedule never overlap")
+            .expected("no `concurrency`, or 1");
+        report.at(&given.span, problem);
+        return 1;
+    }
+    if let Some(of_pipeline) = of_pipeline.filter(|of_pipeline| given.value > *of_pipeline) {
+        let problem = Problem::warning("P0409", format!("a worker never has {} runs under way", given.value))
+            .label(format!("`[pipeline] concurrency` is {of_pipeline} when the file does not say"))
+            .expected(format!("at most {of_pipeline}, or more for the pipeline"))
+            .help("say in `[pipeline]` how many runs a worker may have under way: `concurrency = …`");
+        report.at(&given.span, problem);
+    }
+    given.value
+}
+
+fn retry(raw: &RawFunction<'_>, report: &mut Report<'_>) -> Retry {
+    let default = Retry::default();
+    let attempts = raw.attempts.as_ref().and_then(|attempts| u32::try_from(attempts.value).ok());
+    let base = raw.base.as_ref().map_or(default.base, |base| base.value);
+    let max = raw.max.as_ref().map_or(default.max, |max| max.value);
+    if base > max
+        && let Some(given) = raw.base.as_ref().or(raw.max.as_ref())
+    {
+        let (base, max) = (crate::format_duration(base), crate::format_duration(max));
+        let problem = Problem::error("P0204", "the first wait of `retry` is longer than the longest")
+            .label(format!("`base` is {base}, `max` is {max}"))
+            .expected("a `base` of at most `max`");
+        report.at(&given.span, problem);
+    }
+    Retry { attempts: attempts.unwrap_or(default.attempts), base, max }
+}
