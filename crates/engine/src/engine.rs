@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidegate_model::{self as model, ErrorKind, RunId};
-use tidegate_stores::{Error, Result};
+use tidegate_stores::{Attempt, Error, Result, Settlement};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Function, Kind, Wiring};
@@ -28,7 +28,12 @@ pub struct Engine {
     held: Mutex<HashMap<RunId, CancellationToken>>,
     /// Objects that runs of this process are just committing, with the hops of what they will cause.
     committing: Mutex<HashMap<(String, String), u32>>,
+    /// Hears how attempts of this process ended.
+    observer: Option<Observer>,
 }
+
+/// Hears of every settlement that the ledger has accepted from this process, retries (`Waiting`) among them.
+pub type Observer = Box<dyn Fn(&Attempt, &Settlement) + Send + Sync>;
 
 /// A function ready to be called, and what the file says of it.
 pub(crate) struct Ready {
@@ -51,12 +56,29 @@ impl Engine {
                 .map_err(|failure| Error::caused(failure.kind, format!("function `{}`", spec.name), failure))?;
             functions.insert(spec.name.clone(), Arc::new(Ready { spec: Arc::new(spec.clone()), function }));
         }
-        Ok(Self { wiring: Arc::new(wiring), functions, held: Mutex::default(), committing: Mutex::default() })
+        Ok(Self { wiring: Arc::new(wiring), functions, held: Mutex::default(), committing: Mutex::default(), observer: None })
+    }
+
+    /// The same, observed. It is told on the worker's threads, so it must not take long.
+    #[must_use]
+    pub fn observed(self, observer: Observer) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// The checked pipeline it runs.
     pub fn pipeline(&self) -> &model::Pipeline {
         &self.wiring.pipeline
+    }
+
+    /// The ledger's word on how an attempt ended; whoever observes hears it after that.
+    pub(crate) async fn record(&self, attempt: &Attempt, settlement: Settlement) -> Result<()> {
+        let Some(observer) = &self.observer else {
+            return self.wiring.ledger.settle(settlement).await.map(drop);
+        };
+        if self.wiring.ledger.settle(settlement.clone()).await? {
+            observer(attempt, &settlement);
+        }
+        Ok(())
     }
 
     pub(crate) fn now(&self) -> jiff::Timestamp {

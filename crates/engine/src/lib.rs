@@ -9,7 +9,7 @@
 //! | 8 settle | `settle.rs` | the ledger first, then the queue |
 //!
 //! `recover.rs` enters the same path at hop 4 after a crash, `schedule.rs` at hop 2 with ticks, `backfill.rs` at hop 2
-//! with objects that are there already.
+//! with objects that are there already, `retry.rs` at hop 3 with what failed.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -23,6 +23,7 @@ mod input;
 mod intake;
 mod output;
 mod recover;
+mod retry;
 mod run;
 mod schedule;
 mod settle;
@@ -31,11 +32,12 @@ mod worker;
 
 pub use backfill::Backfilled;
 pub use context::Context;
-pub use engine::Engine;
+pub use engine::{Engine, Observer};
 pub use function::{Function, Kind, Outcome};
 pub use input::{Input, InputReader};
 pub use intake::Intake;
 pub use output::OutputFile;
+pub use retry::Retried;
 pub use wiring::{Chance, Clock, Wiring};
 pub use worker::Until;
 

@@ -30,7 +30,7 @@ impl Engine {
                 settlement.rejected = outcome.rejected;
                 settlement.note = outcome.note;
                 settlement.input_sha256 = input_sha256;
-                self.wiring.ledger.settle(settlement).await?;
+                self.record(attempt, settlement).await?;
             }
             Called::Failed(failure) => {
                 let failure = with_object(failure, attempt);
@@ -45,7 +45,7 @@ impl Engine {
                 let state = if superseded { RunState::Superseded } else { RunState::Failed };
                 let mut settlement = self.settlement(attempt, state);
                 settlement.failure = Some(failure);
-                self.wiring.ledger.settle(settlement).await?;
+                self.record(attempt, settlement).await?;
             }
         }
         self.wiring.queue.acknowledge(lease.clone()).await?;
@@ -74,7 +74,7 @@ impl Engine {
         let due = self.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
         let mut settlement = self.settlement(attempt, RunState::Waiting);
         settlement.failure = Some(failure);
-        self.wiring.ledger.settle(settlement).await?;
+        self.record(attempt, settlement).await?;
         self.wiring.queue.release(lease.clone(), due, true).await
     }
 
@@ -94,7 +94,7 @@ impl Engine {
         self.admit_and_enqueue(vec![admission]).await?;
         let mut settlement = self.settlement(attempt, RunState::Superseded);
         settlement.failure = Some(with_object(Failure::new(SUPERSEDED, ErrorKind::Conflict, reason), attempt));
-        self.wiring.ledger.settle(settlement).await.map(drop)
+        self.record(attempt, settlement).await
     }
 
     /// Admits the objects that a run made, without waiting for a source to see them.
