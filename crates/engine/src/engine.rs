@@ -56,7 +56,13 @@ impl Engine {
                 .map_err(|failure| Error::caused(failure.kind, format!("function `{}`", spec.name), failure))?;
             functions.insert(spec.name.clone(), Arc::new(Ready { spec: Arc::new(spec.clone()), function }));
         }
-        Ok(Self { wiring: Arc::new(wiring), functions, held: Mutex::default(), committing: Mutex::default(), observer: None })
+        Ok(Self {
+            wiring: Arc::new(wiring),
+            functions,
+            held: Mutex::default(),
+            committing: Mutex::default(),
+            observer: None,
+        })
     }
 
     /// The same, observed. It is told on the worker's threads, so it must not take long.
