@@ -152,6 +152,8 @@ pub struct RunFilter {
     pub bucket: Option<String>,
     /// On this key, exactly.
     pub key: Option<String>,
+    /// Whose outputs include the object of this bucket and key.
+    pub made: Option<(String, String)>,
     /// Whose id begins with these hexadecimal digits.
     pub id_prefix: Option<String>,
     /// Seen at or after.

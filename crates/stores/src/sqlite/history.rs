@@ -69,6 +69,14 @@ pub(super) fn runs(connection: &Connection, filter: &RunFilter, page: Page) -> R
     if let Some(key) = &filter.key {
         conditions.and("event.key = ?", key.clone());
     }
+    if let Some((bucket, key)) = &filter.made {
+        conditions.parameters.extend([Box::new(bucket.clone()) as Box<dyn ToSql>, Box::new(key.clone())]);
+        let last = conditions.parameters.len();
+        conditions.and_plain(&format!(
+            "run.seq IN (SELECT output.run FROM output WHERE output.bucket = ?{} AND output.key = ?{last})",
+            last - 1
+        ));
+    }
     if let Some(digits) = &filter.id_prefix {
         conditions.and_begins("run.id", digits);
     }
