@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod codes;
 mod diagnostic;
 mod duration;
 mod event;
@@ -15,8 +16,12 @@ mod id;
 mod key;
 mod kind;
 mod pipeline;
+mod reference;
+mod render;
 mod run;
+mod schema;
 
+pub use codes::{PAGES, codes, explain};
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use duration::{format_duration, parse_duration};
 pub use event::{Event, ObjectVersion, Tick};
@@ -28,4 +33,7 @@ pub use kind::{KindSpec, OptionSpec, OptionType, Targets, TriggerNeed};
 pub use pipeline::{
     Bucket, Columns, Cron, Function, Grants, KeyGlobs, Pipeline, Retry, Setting, Table, TableKey, Trigger, ValueType,
 };
+pub use reference::reference;
+pub use render::{render, render_json};
 pub use run::{Output, RunState};
+pub use schema::json_schema;

@@ -15,6 +15,8 @@ pub(crate) enum Takes {
     Targets,
     /// An inline table with keys of its own.
     Section(&'static [KeySpec]),
+    /// The word of a function kind.
+    Kind,
     /// The options of the function's kind.
     Options,
 }
@@ -167,7 +169,7 @@ pub(crate) const FUNCTION: &[KeySpec] = &[
         Takes::Section(ON),
         "What starts it: `{ created = \"bucket\" }`, `{ every = \"5m\" }` or `{ cron = \"0 5 * * *\" }`.",
     ),
-    required("run", TEXT, "Its kind: which code it runs."),
+    required("run", Takes::Kind, "Its kind: which code it runs."),
     key(
         "into",
         Takes::Targets,

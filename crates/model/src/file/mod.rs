@@ -141,14 +141,14 @@ fn tell_syntax(error: &TomlError, report: &mut Report<'_>) {
                 .help(format!("write `\"{}\"`", found.escape_default()))
         }
         "string values must be quoted" => Problem::error("P0100", "a value is missing after `=`")
-            .label("nothing here")
+            .label("nothing stands here")
             .expected("a text in quotes, a number, `true`, `false`, a list `[…]` or a table `{ … }`"),
         _ => {
-            let problem = Problem::error("P0100", format!("this is no TOML: {summary}")).label(match expected {
-                Some(expected) => format!("expected {expected}"),
-                None => "here".to_owned(),
-            });
-            problem.help("TOML has `key = value` lines below `[section]` lines; see https://toml.io")
+            let expected = expected.unwrap_or("`key = value` lines below `[section]` lines");
+            Problem::error("P0100", format!("this is no TOML: {summary}"))
+                .label("here")
+                .expected(expected)
+                .help("the rules are short: https://toml.io")
         }
     };
     if span.is_empty() {

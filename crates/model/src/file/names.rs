@@ -35,10 +35,10 @@ fn check_letters(what: &str, name: &Spanned<String>, report: &mut Report<'_>) {
         "empty".to_owned()
     } else if text.len() > LONGEST {
         format!("it has {} characters", text.chars().count())
-    } else if !text.starts_with(is_word) {
-        "it must begin with a letter or digit".to_owned()
     } else if let Some(bad) = text.chars().find(|c| !is_word(*c) && !matches!(c, '-' | '_')) {
         format!("{} is not allowed", quote(&bad.to_string()))
+    } else if !text.starts_with(is_word) {
+        "it must begin with a letter or digit".to_owned()
     } else {
         return;
     };
@@ -53,8 +53,9 @@ fn check_letters(what: &str, name: &Spanned<String>, report: &mut Report<'_>) {
 /// The nearest good name, if there is one.
 fn suggest(text: &str) -> Option<String> {
     let lower = text.to_lowercase();
-    let mapped: String = lower.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
-    let name: String = mapped.trim_matches(['-', '_']).chars().take(LONGEST).collect();
+    let words = lower.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    let joined = words.collect::<Vec<_>>().join("-");
+    let name: String = joined.trim_matches(['-', '_']).chars().take(LONGEST).collect();
     (!name.is_empty()).then_some(name)
 }
 

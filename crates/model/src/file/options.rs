@@ -8,7 +8,7 @@ use toml_edit::{Item, TableLike};
 use super::read::{
     entries, option_expectation, read_duration, read_integer, read_map, read_texts, span_of, unknown_word, wrong_type,
 };
-use super::report::{Problem, Report, Spanned, did_you_mean, one_of, quote};
+use super::report::{Problem, Report, Spanned, nearest, one_of, quote};
 use crate::{KindSpec, OptionSpec, OptionType};
 
 /// The options of a function, and the buckets and tables that they name.
@@ -29,18 +29,19 @@ pub(super) fn check(
     function_span: &Range<usize>,
     report: &mut Report<'_>,
 ) -> Options {
-    if let Some(with) = with {
-        for (name, span, _) in entries(with.value, &with.span) {
-            if !kind.options.iter().any(|option| option.name == name) {
-                report.at(&span, unknown_option(kind, name));
-            }
+    let mut misspelt = Vec::new();
+    for (name, span, _) in with.iter().flat_map(|with| entries(with.value, &with.span)) {
+        if !kind.options.iter().any(|option| option.name == name) {
+            let meant = nearest(name, kind.options.iter().map(|option| option.name));
+            misspelt.extend(meant);
+            report.at(&span, unknown_option(kind, name, meant));
         }
     }
     let mut options = Options::default();
     for option in kind.options {
         let default = option.default.and_then(|text| default_value(option.takes, text));
         let Some((key, item)) = with.and_then(|with| with.value.get_key_value(option.name)) else {
-            if option.required {
+            if option.required && !misspelt.contains(&option.name) {
                 let problem =
                     Problem::error("P0302", format!("kind `{}` needs the option `{}`", kind.name, option.name))
                         .label("missing")
@@ -65,14 +66,13 @@ pub(super) fn check(
     options
 }
 
-fn unknown_option(kind: &KindSpec, name: &str) -> Problem {
-    let names = || kind.options.iter().map(|option| option.name);
+fn unknown_option(kind: &KindSpec, name: &str, meant: Option<&str>) -> Problem {
     let of_function = super::keys::FUNCTION.iter().any(|key| key.name == name);
     let elsewhere = of_function.then(|| format!("`{name}` is a key of the function itself: write it beside `with`"));
     Problem::error("P0301", format!("unknown option {} of kind `{}`", quote(name), kind.name))
         .label("no such option")
-        .expected(one_of(names(), "no option"))
-        .help_if(elsewhere.or_else(|| did_you_mean(name, names())))
+        .expected(one_of(kind.options.iter().map(|option| option.name), "no option"))
+        .help_if(elsewhere.or_else(|| meant.map(|option| format!("did you mean `{option}`?"))))
 }
 
 /// One value, as it is handed to the kind.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::raw::{RawBucket, RawEnvironment, RawFile, RawTable};
-use super::report::{Problem, Report, Spanned, quote};
+use super::report::{Problem, Report, quote};
 use super::{globs, tables};
 use crate::{Bucket, KeyGlobs, Setting, Table};
 
@@ -98,18 +98,21 @@ fn check_bucket(bucket: &RawBucket, report: &mut Report<'_>) {
                 let expected = "`https://…` or `http://…`";
                 bad_url(text, &setting.span, "an endpoint begins with its protocol", expected, report);
             }
-            "secret_access_key" => warn_literal_secret(key, setting, report),
+            "secret_access_key" => {
+                let expected = "`{ secret = \"name\" }`, with `name=…` in the environment or in `.env`";
+                warn_literal_secret(key, &setting.span, expected, report);
+            }
             _ => {}
         }
     }
 }
 
-fn warn_literal_secret<T>(key: &str, setting: &Spanned<T>, report: &mut Report<'_>) {
+fn warn_literal_secret(key: &str, span: &Range<usize>, expected: &str, report: &mut Report<'_>) {
     let problem = Problem::warning("P0211", format!("a secret stands in the file, as {}", quote(key)))
         .label("everyone who reads the file reads this")
-        .expected("`{ secret = \"name\" }`, with `NAME=…` in the environment or in `.env`")
-        .help("move it there, and change it if the file was shared");
-    report.at(&setting.span, problem);
+        .expected(expected)
+        .help("take it out, and change it if the file was shared");
+    report.at(span, problem);
 }
 
 fn warn_useless_settings(bucket: &RawBucket, report: &mut Report<'_>) {
@@ -130,7 +133,7 @@ fn check_table_url(table: &RawTable, report: &mut Report<'_>) {
         Some(scheme) if TABLE_SCHEMES.contains(&scheme) => {
             let authority = url.value.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("");
             if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
-                warn_literal_secret("url", url, report);
+                warn_literal_secret("url", &url.span, "a url without the password", report);
             }
         }
         _ => bad_url(&url.value, &url.span, "tables are in SQLite, Postgres or DynamoDB", TABLE_URLS, report),

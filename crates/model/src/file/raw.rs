@@ -7,7 +7,7 @@ use toml_edit::{Document, Item, TableLike};
 
 use super::keys;
 use super::read::{Section, WordMap, entries, span_of, wrong_type};
-use super::report::{Problem, Report, Spanned, did_you_mean, one_of, quote};
+use super::report::{Problem, Report, Spanned, did_you_mean, quote, quote_all};
 use crate::Setting;
 
 /// The whole file.
@@ -68,6 +68,8 @@ pub(super) struct RawTrigger {
     pub(super) every: Option<Spanned<Duration>>,
     pub(super) cron: Option<Spanned<String>>,
     pub(super) timezone: Option<Spanned<String>>,
+    /// True if a key is misspelt that probably says what starts it.
+    pub(super) starter_is_misspelt: bool,
     /// Its keys that are there, well formed or not.
     pub(super) given: Vec<(&'static str, Range<usize>)>,
 }
@@ -127,7 +129,7 @@ fn unknown_section(name: &str, item: &Item) -> Problem {
     };
     Problem::error("P0101", format!("unknown {what} {}", quote(name)))
         .label(label)
-        .expected(format!("sections: {}", one_of(keys::section_names(), "none")))
+        .expected(format!("one of the sections {}", quote_all(keys::section_names())))
         .help_if(did_you_mean(name, keys::section_names()))
 }
 
@@ -213,9 +215,9 @@ fn read_function<'a>(name: Spanned<String>, item: &'a Item, report: &mut Report<
         with_is_bad,
         concurrency: section.integer("concurrency", report),
         timeout: section.duration("timeout", Duration::from_secs(1), report),
-        attempts: retry.and_then(|retry| retry.integer("attempts", report)),
-        base: retry.and_then(|retry| retry.duration("base", zero, report)),
-        max: retry.and_then(|retry| retry.duration("max", zero, report)),
+        attempts: retry.as_ref().and_then(|retry| retry.integer("attempts", report)),
+        base: retry.as_ref().and_then(|retry| retry.duration("base", zero, report)),
+        max: retry.as_ref().and_then(|retry| retry.duration("max", zero, report)),
         name,
     })
 }
@@ -237,6 +239,7 @@ fn read_trigger(on: &Spanned<&Item>, report: &mut Report<'_>) -> Option<RawTrigg
         format: section.text("format", report),
         every: section.duration("every", Duration::from_secs(1), report),
         cron: section.text("cron", report),
+        starter_is_misspelt: section.is_misspelt(&["created", "every", "cron"]),
         timezone: section.text("timezone", report),
         given,
     })
@@ -246,7 +249,8 @@ fn read_environment(name: Spanned<String>, item: &Item, report: &mut Report<'_>)
     let table = item.as_table_like()?;
     for (section, span, item) in entries(table, &name.span) {
         if !matches!(section, "bucket" | "table") {
-            report.at(&span, not_a_place(section, &name.value, item.is_table_like()));
+            let what = if item.is_table_like() { "section " } else { "" };
+            report.at(&span, not_a_place(&format!("{what}{}", quote(section)), &name.value));
         }
     }
     let title = |section: &str| format!("env.{}.{section}", name.value);
@@ -257,7 +261,7 @@ fn read_environment(name: Spanned<String>, item: &Item, report: &mut Report<'_>)
             let Some(table) = item.as_table_like() else { continue };
             for (key, span, _) in entries(table, &name.span) {
                 if keys.iter().any(|spec| spec.name == key && !spec.is_place) {
-                    report.at(&span, not_a_place(&format!("{section} {key}"), &name.value, false));
+                    report.at(&span, not_a_place(&format!("`{key}` of a {section}"), &name.value));
                 }
             }
         }
@@ -272,8 +276,7 @@ fn read_environment(name: Spanned<String>, item: &Item, report: &mut Report<'_>)
 }
 
 /// The problem of an environment that says more than where things are.
-fn not_a_place(what: &str, environment: &str, is_section: bool) -> Problem {
-    let what = if is_section { format!("section `{what}`") } else { format!("`{what}`") };
+fn not_a_place(what: &str, environment: &str) -> Problem {
     Problem::error("P0111", format!("environment {} cannot override {what}", quote(environment)))
         .label("an environment says where things are, never what happens")
         .expected(

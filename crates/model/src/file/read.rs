@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml_edit::{Item, TableLike};
 
 use super::keys::{KeySpec, SYNONYMS, Takes};
-use super::report::{Problem, Report, Spanned, did_you_mean, one_of, quote};
+use super::report::{Problem, Report, Spanned, did_you_mean, nearest, one_of, quote, quote_all};
 use crate::duration::parse_duration;
 use crate::{OptionType, Setting};
 
@@ -14,10 +14,11 @@ use crate::{OptionType, Setting};
 pub(super) type WordMap = Vec<(Spanned<String>, Spanned<String>)>;
 
 /// One section of the file, its keys already compared with their table.
-#[derive(Clone, Copy)]
 pub(super) struct Section<'a> {
     table: &'a dyn TableLike,
     keys: &'static [KeySpec],
+    /// Keys that an unknown key was probably meant to be: told already, so they do not count as absent.
+    misspelt: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
@@ -33,23 +34,32 @@ impl<'a> Section<'a> {
             report.at(&span_of(item, name_span), wrong_type(title, item, "a section with keys"));
             return None;
         };
+        let mut misspelt = Vec::new();
         for (name, span, _) in entries(table, name_span) {
             if !keys.iter().any(|key| key.name == name) {
-                report.at(&span, unknown_key(name, keys, title));
+                let meant = meant_key(name, keys);
+                misspelt.extend(meant);
+                report.at(&span, unknown_key(name, keys, title, meant));
             }
         }
-        for key in keys.iter().filter(|key| key.required && !table.contains_key(key.name)) {
+        let is_absent = |name: &str| !table.contains_key(name) && !misspelt.contains(&name);
+        for key in keys.iter().filter(|key| key.required && is_absent(key.name)) {
             let problem = Problem::error("P0103", format!("{title} has no `{}`", key.name))
                 .label(format!("`{}` is missing", key.name))
                 .expected(format!("`{}`, {}", key.name, expectation(key.takes)));
             report.at(name_span, problem);
         }
-        Some(Self { table, keys })
+        Some(Self { table, keys, misspelt })
     }
 
     /// The section as a table.
     pub(super) fn table(&self) -> &'a dyn TableLike {
         self.table
+    }
+
+    /// True if an unknown key was probably meant to be one of these.
+    pub(super) fn is_misspelt(&self, names: &[&str]) -> bool {
+        self.misspelt.iter().any(|name| names.contains(name))
     }
 
     fn find(&self, name: &str) -> Option<(&'a Item, Range<usize>, &'static KeySpec)> {
@@ -109,7 +119,9 @@ impl<'a> Section<'a> {
 
     /// A text or a list of texts. `Some` of an empty list if the key is absent, `None` if it is not well formed.
     pub(super) fn texts(&self, name: &str, report: &mut Report<'_>) -> Option<Spanned<Vec<Spanned<String>>>> {
-        let Some((item, key_span, spec)) = self.find(name) else { return Some(Spanned::new(Vec::new(), 0..0)) };
+        let Some((item, key_span, spec)) = self.find(name) else {
+            return (!self.is_misspelt(&[name])).then(|| Spanned::new(Vec::new(), 0..0));
+        };
         let span = span_of(item, &key_span);
         read_texts(name, item, &span, &expectation(spec.takes), report).map(|texts| Spanned::new(texts, span))
     }
@@ -184,6 +196,9 @@ pub(super) fn type_of(item: &Item) -> &'static str {
 pub(super) fn wrong_type(what: &str, item: &Item, expected: &str) -> Problem {
     let found = type_of(item);
     let quoted = match item.type_name() {
+        "integer" if expected.contains("duration") => {
+            scalar(item).map(|value| format!("write it in quotes, with a unit: `\"{value}s\"`"))
+        }
         "integer" | "float" | "boolean" | "datetime" if expected.contains("text") => {
             scalar(item).map(|value| format!("write it in quotes: `\"{value}\"`"))
         }
@@ -214,17 +229,19 @@ fn scalar(item: &Item) -> Option<String> {
     }
 }
 
+/// The key that an unknown one was probably meant to be.
+fn meant_key(name: &str, keys: &'static [KeySpec]) -> Option<&'static str> {
+    let is_known = |word: &str| keys.iter().any(|key| key.name == word);
+    let synonym = SYNONYMS.iter().find(|(word, key)| *word == name && is_known(key)).map(|(_, key)| *key);
+    synonym.or_else(|| nearest(name, keys.iter().map(|key| key.name)))
+}
+
 /// The problem of a key that its section does not have.
-fn unknown_key(name: &str, keys: &[KeySpec], title: &str) -> Problem {
-    let names = || keys.iter().map(|key| key.name);
-    let synonym = SYNONYMS
-        .iter()
-        .find(|(word, key)| *word == name && names().any(|known| known == *key))
-        .map(|(_, key)| format!("did you mean `{key}`?"));
+fn unknown_key(name: &str, keys: &[KeySpec], title: &str, meant: Option<&str>) -> Problem {
     Problem::error("P0101", format!("unknown key {} in {title}", quote(name)))
         .label("no such key")
-        .expected(one_of(names(), "no key"))
-        .help_if(synonym.or_else(|| did_you_mean(name, names())))
+        .expected(one_of(keys.iter().map(|key| key.name), "no key"))
+        .help_if(meant.map(|key| format!("did you mean `{key}`?")))
 }
 
 /// What a key takes, as the end of "expected …".
@@ -232,9 +249,10 @@ pub(crate) fn expectation(takes: Takes) -> String {
     match takes {
         Takes::Value(option) => option_expectation(option),
         Takes::Setting => "a text, or `{ secret = \"name\" }`".to_owned(),
+        Takes::Kind => "the word of a kind, as text".to_owned(),
         Takes::Globs => "a glob or a list of globs, as texts".to_owned(),
         Takes::Targets => "the name of a bucket or table, as text, or a list of names".to_owned(),
-        Takes::Section(keys) => format!("a table with {}", one_of(keys.iter().map(|key| key.name), "no key")),
+        Takes::Section(keys) => format!("a table with keys among {}", quote_all(keys.iter().map(|key| key.name))),
         Takes::Options => "a table of options".to_owned(),
     }
 }
@@ -370,7 +388,7 @@ pub(super) fn read_map(
 
 /// The problem of a word that is not among those that are allowed.
 pub(super) fn unknown_word(what: &str, word: &str, words: &'static [&'static str]) -> Problem {
-    Problem::error("P0209", format!("{} is nothing that {what} can be", quote(word)))
+    Problem::error("P0209", format!("{what} cannot be {}", quote(word)))
         .label("unknown word")
         .expected(one_of(words.iter().copied(), "nothing"))
         .help_if(did_you_mean(word, words.iter().copied()))

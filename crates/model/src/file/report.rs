@@ -119,6 +119,9 @@ impl<'a> Report<'a> {
 /// A value as messages show it: in backticks, control characters escaped, not endless.
 pub(super) fn quote(text: &str) -> String {
     const LONGEST: usize = 60;
+    if text.is_empty() {
+        return "`\"\"`".to_owned();
+    }
     let mut shown = String::from("`");
     for (index, c) in text.chars().enumerate() {
         if index == LONGEST {

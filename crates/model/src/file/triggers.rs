@@ -22,6 +22,7 @@ pub(super) fn check(raw: &RawTrigger, known: &Known<'_>, report: &mut Report<'_>
         raw.given.iter().filter(|(key, _)| matches!(*key, "created" | "every" | "cron")).collect();
     let (starter, _) = match starters.as_slice() {
         [one] => one,
+        [] if raw.starter_is_misspelt => return None,
         [] => {
             let problem = Problem::error("P0305", "`on` does not say what starts the function")
                 .label("nothing starts it")
@@ -113,6 +114,7 @@ fn schedule(cron: &Spanned<String>, zone: Option<&Spanned<String>>, report: &mut
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(why) => {
+            let why = if fields.len() == 1 { "it has only one field".to_owned() } else { why };
             let problem = Problem::error("P0205", format!("{} is no cron expression", quote(&cron.value)))
                 .label(reason(&why))
                 .expected("five fields: minute, hour, day of month, month, day of week, such as `30 5 * * MON-FRI`")

@@ -57,7 +57,7 @@ fn check_taken(bucket: &str, drafts: &[Draft<'_>], report: &mut Report<'_>) {
     let writers = drafts.iter().filter_map(|draft| draft.writes.iter().find(|name| name.value == bucket));
     if let Some(place) = writers.into_iter().next() {
         let problem = Problem::warning("P0404", format!("objects written to {} may start nothing", quote(bucket)))
-            .label(format!("{names} take only some keys or formats"))
+            .label(format!("not all keys and formats start {names}"))
             .expected("functions that together take all that is written there; the rest would count as failures")
             .help(format!("leave `keys` out, or say in `[bucket.{bucket}]` what to leave alone: `ignore = \"…\"`"));
         report.at(&place.span, problem);

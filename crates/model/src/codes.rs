@@ -1,0 +1,30 @@
+//! The codes that people meet, each with its page: what it means, an example, how to mend it.
+
+/// Embeds the pages of these codes from `docs/errors`.
+macro_rules! pages {
+    ($($code:literal)*) => {
+        &[$(($code, include_str!(concat!("../../../docs/errors/", $code, ".md")))),*]
+    };
+}
+
+/// Every code with its page, sorted. `P` pipeline file, `C` connection, `R` run, `D` deploy.
+pub static PAGES: &[(&str, &str)] = pages![
+    "P0100" "P0101" "P0102" "P0103" "P0104" "P0105" "P0106" "P0107" "P0108" "P0109" "P0110" "P0111"
+    "P0201" "P0202" "P0203" "P0204" "P0205" "P0206" "P0207" "P0208" "P0209" "P0210" "P0211" "P0212"
+    "P0301" "P0302" "P0303" "P0304" "P0305"
+    "P0401" "P0402" "P0403" "P0404" "P0405" "P0406" "P0407" "P0408" "P0409"
+];
+
+/// The page of a code, in Markdown; upper and lower case are alike. `None` if there is no such code.
+///
+/// ```
+/// assert!(tidegate_model::explain("p0104").is_some_and(|page| page.starts_with("# P0104")));
+/// ```
+pub fn explain(code: &str) -> Option<&'static str> {
+    PAGES.iter().find(|(known, _)| known.eq_ignore_ascii_case(code)).map(|(_, page)| *page)
+}
+
+/// Every code, sorted.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().map(|(code, _)| *code)
+}
