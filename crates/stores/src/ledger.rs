@@ -338,7 +338,8 @@ pub trait Ledger: Send + Sync {
     /// `Unavailable`.
     async fn last_tick(&self, function: &str) -> Result<Option<Timestamp>>;
 
-    /// Which of these events are known, in their order. Cheap: intake asks it before it looks into an object.
+    /// Which of these events are done with, in their order: admitted and acknowledged. One that was admitted but may not
+    /// have reached the queue is not; it must be admitted again. Cheap: intake asks it before it looks into an object.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -356,7 +357,9 @@ pub trait Ledger: Send + Sync {
     /// `Unavailable`.
     async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(Event, String)>>;
 
-    /// Objects whose newest version `function` has not worked on at `revision`: what `backfill --stale` runs again.
+    /// Objects on whose newest version `function` has a run, but none at `revision`, in the order they were seen: what
+    /// `backfill --stale` runs again. A version that was admitted without runs because its bytes are those of the version
+    /// before counts as that one.
     ///
     /// # Errors
     /// `Unavailable`.

@@ -91,7 +91,8 @@ pub trait Queue: Send + Sync {
         hold: Duration,
     ) -> Result<Vec<Lease>>;
 
-    /// Heartbeat: moves the end of the leases to `until`. Returns the runs that this worker no longer holds.
+    /// Heartbeat: moves the end of the leases to `until`. Returns the runs that this worker no longer holds: a lease that
+    /// ended is lost as soon as its place is given to another.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -104,7 +105,8 @@ pub trait Queue: Send + Sync {
     /// `Unavailable`.
     async fn release(&self, lease: Lease, due: Timestamp, counted: bool) -> Result<()>;
 
-    /// Once this completes, the run will not be leased again. Only after the ledger has settled it.
+    /// Once this completes, the run will not be leased again. Only after the ledger has settled it. A lease that is no
+    /// longer held is left alone.
     ///
     /// # Errors
     /// `Unavailable`; the run may then be leased again and is found settled.

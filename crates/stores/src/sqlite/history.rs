@@ -29,9 +29,17 @@ impl Conditions {
         let _ = write!(self.sql, " {word} {condition}");
     }
 
-    /// Adds that the blob `column` begins with these hexadecimal digits.
+    /// Adds that the id in `column` begins with these hexadecimal digits, as a range, so that its index is used.
     fn and_begins(&mut self, column: &str, digits: &str) {
-        self.and(&format!("lower(hex({column})) GLOB ?"), format!("{}*", digits.to_lowercase()));
+        let first: Option<RunId> = format!("{digits:0<32}").parse().ok();
+        let last: Option<RunId> = format!("{digits:f<32}").parse().ok();
+        match first.zip(last) {
+            Some((first, last)) => {
+                self.and(&format!("{column} >= ?"), *first.as_bytes());
+                self.and(&format!("{column} <= ?"), *last.as_bytes());
+            }
+            None => self.and_plain("false"),
+        }
     }
 
     fn all(&self) -> Vec<&dyn ToSql> {
@@ -257,12 +265,16 @@ pub(super) fn stale(connection: &Connection, function: &str, revision: Revision,
     collect(
         connection,
         &format!(
-            "SELECT {EVENT_COLUMNS} FROM event
-             WHERE seq IN (SELECT max(newest.seq) FROM event AS newest WHERE newest.bucket IS NOT NULL
-                           GROUP BY newest.bucket, newest.key)
-               AND EXISTS (SELECT 1 FROM run WHERE run.event = event.seq AND run.function = ?1)
-               AND NOT EXISTS (SELECT 1 FROM run WHERE run.event = event.seq AND run.function = ?1 AND run.revision = ?2)
-             ORDER BY seq LIMIT ?3 OFFSET ?4"
+            "WITH newest AS (SELECT bucket, key, max(seq) AS seq FROM event WHERE bucket IS NOT NULL GROUP BY bucket, key),
+                  worked AS (SELECT newest.seq,
+                               (SELECT max(event.seq) FROM event JOIN run ON run.event = event.seq
+                                WHERE event.bucket = newest.bucket AND event.key = newest.key) AS on_event
+                             FROM newest)
+             SELECT {EVENT_COLUMNS} FROM event JOIN worked ON worked.seq = event.seq
+             WHERE event.unrouted IS NULL
+               AND EXISTS (SELECT 1 FROM run WHERE run.event = on_event AND run.function = ?1)
+               AND NOT EXISTS (SELECT 1 FROM run WHERE run.event = on_event AND run.function = ?1 AND run.revision = ?2)
+             ORDER BY event.seq LIMIT ?3 OFFSET ?4"
         ),
         params![function, revision.as_bytes(), page.limit, page.offset],
         |row| event_of(row, 0),

@@ -102,7 +102,7 @@ impl Ledger for State {
 
     async fn known(&self, events: Vec<EventId>) -> Result<Vec<bool>> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT 1 FROM event WHERE id = ?1")?;
+            let mut statement = connection.prepare_cached("SELECT 1 FROM event WHERE id = ?1 AND acknowledged = 1")?;
             events.iter().map(|event| Ok(statement.exists([event.as_bytes()])?)).collect()
         })
         .await

@@ -10,7 +10,8 @@ use tidegate_model::ErrorKind;
 use super::{State, micros, queue};
 use crate::{Error, Result, WorkerId};
 
-/// A living worker. Dropping it, or the end of the process, lets others take over what it holds.
+/// A living worker. Dropping it, or the end of the process, lets others take over what it holds; its file stays until
+/// one of them has done so.
 pub struct Alive {
     worker: WorkerId,
     path: PathBuf,
@@ -28,13 +29,16 @@ impl Alive {
         };
         std::fs::create_dir_all(locks).map_err(failed)?;
         let path = locks.join(&worker.0);
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => {
-                Error::new(ErrorKind::Conflict, format!("worker `{worker}` is already running"))
-            }
-            TryLockError::Error(error) => failed(error),
-        })?;
+        if let Ok(other) = OpenOptions::new().write(true).open(&path)
+            && let Err(TryLockError::WouldBlock) = other.try_lock()
+        {
+            return Err(Error::new(ErrorKind::Conflict, format!("worker `{worker}` is already running")));
+        }
+        // Locked before it gets its name: nobody can take it for the file of a dead worker in between.
+        let nameless = locks.join(format!(".{}", worker.0));
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&nameless).map_err(failed)?;
+        lock.try_lock().map_err(|error| failed(error.into()))?;
+        std::fs::rename(&nameless, &path).map_err(failed)?;
         Ok(Self { worker, path, _lock: lock })
     }
 
@@ -49,7 +53,7 @@ impl Alive {
         let mut released = 0;
         for entry in listing.flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
-            if name == self.worker.0 {
+            if name == self.worker.0 || name.starts_with('.') {
                 continue;
             }
             let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
@@ -64,11 +68,5 @@ impl Alive {
             state.changed.notify_one();
         }
         Ok(released)
-    }
-}
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -1,7 +1,8 @@
 //! Hops 3 and 4 on SQLite: the table `queue`.
 //!
 //! One column, `due`, says both when a waiting run may be leased and when a lease ends, so an expired lease needs no
-//! sweeper: it simply is due again.
+//! sweeper: it simply is due again. A lease is known by its worker and its number of receives, so that an older lease of
+//! the same worker ends nothing.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -67,9 +68,16 @@ impl Queue for State {
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "UPDATE queue SET worker = NULL, due = ?1, receives = receives - ?2 WHERE run = ?3 AND worker = ?4",
+                    "UPDATE queue SET worker = NULL, due = ?1, receives = receives - ?2
+                     WHERE run = ?3 AND worker = ?4 AND receives = ?5",
                 )?
-                .execute(params![micros(due), i64::from(!counted), lease.run.as_bytes(), lease.worker.0])?;
+                .execute(params![
+                    micros(due),
+                    i64::from(!counted),
+                    lease.run.as_bytes(),
+                    lease.worker.0,
+                    lease.receives
+                ])?;
             Ok(())
         })
         .await?;
@@ -80,8 +88,8 @@ impl Queue for State {
     async fn acknowledge(&self, lease: Lease) -> Result<()> {
         self.write(move |connection| {
             connection
-                .prepare_cached("DELETE FROM queue WHERE run = ?1 AND worker = ?2")?
-                .execute(params![lease.run.as_bytes(), lease.worker.0])?;
+                .prepare_cached("DELETE FROM queue WHERE run = ?1 AND worker = ?2 AND receives = ?3")?
+                .execute(params![lease.run.as_bytes(), lease.worker.0, lease.receives])?;
             Ok(())
         })
         .await?;
@@ -150,19 +158,23 @@ fn lease_one_function(
     if take == 0 {
         return Ok(());
     }
+    // A lease that has ended is nobody's: its worker can no longer revive it, so its place can be given away.
+    connection
+        .prepare_cached("UPDATE queue SET worker = NULL WHERE function = ?1 AND worker IS NOT NULL AND due <= ?2")?
+        .execute(params![want.function, now])?;
     let leased: usize = connection
-        .prepare_cached("SELECT count(*) FROM queue WHERE function = ?1 AND worker IS NOT NULL AND due > ?2")?
-        .query_row(params![want.function, now], |row| row.get(0))?;
+        .prepare_cached("SELECT count(*) FROM queue WHERE function = ?1 AND worker IS NOT NULL")?
+        .query_row([&want.function], |row| row.get(0))?;
     let mut left = take.min(want.take).min(want.at_most.saturating_sub(leased));
     if left == 0 {
         return Ok(());
     }
     let mut due = connection.prepare_cached(
         "SELECT seq, run, \"group\", receives FROM queue AS waiting
-         WHERE function = ?1 AND due <= ?2 AND NOT EXISTS (
+         WHERE function = ?1 AND due <= ?2 AND worker IS NULL AND NOT EXISTS (
            SELECT 1 FROM queue AS held
-           WHERE held.function = ?1 AND held.\"group\" = waiting.\"group\" AND held.worker IS NOT NULL AND held.due > ?2)
-         ORDER BY due",
+           WHERE held.function = ?1 AND held.\"group\" = waiting.\"group\" AND held.worker IS NOT NULL)
+         ORDER BY due, seq",
     )?;
     let mut take =
         connection.prepare_cached("UPDATE queue SET worker = ?1, due = ?2, receives = receives + 1 WHERE seq = ?3")?;

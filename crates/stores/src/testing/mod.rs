@@ -1,0 +1,12 @@
+//! What every peer behind a seam is held to: contract suites, called by the tests of each peer here and of each adapter.
+//!
+//! A suite panics with what was expected. A gap of a peer is a named capability of the suite, not a skipped test.
+
+pub mod bucket;
+pub mod seaweed;
+pub mod ledger;
+pub mod queue;
+pub mod table;
+mod scope;
+
+pub use scope::{Scope, at};
