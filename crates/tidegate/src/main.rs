@@ -1,2 +1,161 @@
-//! Placeholder.
-fn main() {}
+//! Floor 5, the binary: arguments, one `match`, and how it all ends. Everything else has a file of its own:
+//!
+//! | file | what |
+//! |---|---|
+//! | `commands/` | one file a command |
+//! | `project.rs` | the pipeline's directory and its checked file |
+//! | `wiring.rs` | the only place where adapters are built |
+//! | `output.rs`, `exit.rs` | what is printed, what is returned |
+//! | `demo/`, `templates/` | pipelines to start from, and their generated input |
+
+mod commands;
+mod demo;
+mod exit;
+mod logging;
+mod moment;
+mod output;
+mod project;
+mod secrets;
+mod settled;
+mod wiring;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+
+use crate::exit::{Exit, Stop};
+use crate::output::Printer;
+use crate::project::Here;
+
+const AFTER_HELP: &str = "\
+A pipeline is a directory with a `tidegate.toml`. To begin: `tidegate demo`, then
+`tidegate new csv-to-table`.
+
+Data goes to stdout, everything else to stderr. NO_COLOR is obeyed.
+
+Exit codes:
+   0  done
+   1  the input is wrong: the pipeline file, an object, a name or a value
+   2  the command line cannot be understood
+   3  it ran, but some runs failed, or rows were rejected
+   4  a service, a disk or a database is not available
+  70  a mistake of ours";
+
+/// Runs data pipelines that start when a file lands in a bucket or a schedule fires.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, after_help = AFTER_HELP, disable_help_subcommand = true, max_term_width = 80)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+struct Global {
+    /// The pipeline's directory.
+    #[arg(short = 'C', value_name = "DIR", global = true, default_value = ".", hide_default_value = true)]
+    dir: PathBuf,
+    /// The environment whose places are used: `[env.NAME]` of the pipeline file.
+    #[arg(long, value_name = "NAME", global = true)]
+    env: Option<String>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Tell more on stderr; twice tells all.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// No remarks on stderr, only errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Begin a pipeline from a template.
+    New(commands::new::Args),
+    /// Check the pipeline file and show what it says.
+    Check(commands::check::Args),
+    /// Watch the buckets and work; with `--once`, work on what is there and end.
+    Run(commands::run::Args),
+    /// Put a file into a bucket, once or each time it changes.
+    Put(commands::put::Args),
+    /// Make a function work on objects that are there already.
+    Backfill(commands::backfill::Args),
+    /// Where everything stands.
+    Status,
+    /// List runs, or show one.
+    Runs(commands::runs::Args),
+    /// What failed and why; run it again.
+    Failures(commands::failures::Args),
+    /// Where an object came from, and what became of it.
+    Trace(commands::trace::Args),
+    /// Look into tables.
+    Table(commands::table::Args),
+    /// What an error code means, and how to mend it.
+    Explain(commands::explain::Args),
+    /// Run every pipeline there is on generated data.
+    Demo(commands::demo::Args),
+    /// Print the JSON Schema of the pipeline file, for editors.
+    Schema,
+    /// Print completions for a shell.
+    Completions(commands::completions::Args),
+}
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(report_panic));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // `--help` and `--version` come this way too; who has gone needs neither.
+            let _ = told.print();
+            return if told.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let printer = Printer::new(cli.global.json, cli.global.quiet);
+    logging::start(cli.global.verbose, cli.global.quiet, cli.global.json);
+    let here = Here { dir: cli.global.dir, env: cli.global.env, printer };
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&here, cli.command)));
+    let exit = match ended {
+        Ok(Ok(exit) | Err(Stop::Told(exit))) => exit,
+        Ok(Err(Stop::ReaderGone)) => Exit::Done,
+        Ok(Err(Stop::Because(failure))) => {
+            here.printer.error(&failure);
+            Exit::of(failure.kind)
+        }
+        Err(_) => Exit::Bug,
+    };
+    exit.into()
+}
+
+fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
+    match command {
+        Command::New(args) => commands::new::run(here, &args),
+        Command::Check(args) => commands::check::run(here, &args),
+        Command::Run(args) => commands::run::run(here, &args),
+        Command::Put(args) => commands::put::run(here, &args),
+        Command::Backfill(args) => commands::backfill::run(here, &args),
+        Command::Status => commands::status::run(here),
+        Command::Runs(args) => commands::runs::run(here, &args),
+        Command::Failures(args) => commands::failures::run(here, args),
+        Command::Trace(args) => commands::trace::run(here, &args),
+        Command::Table(args) => commands::table::run(here, &args),
+        Command::Explain(args) => commands::explain::run(here, &args),
+        Command::Demo(args) => commands::demo::run(here, &args),
+        Command::Schema => commands::schema::run(here),
+        Command::Completions(args) => commands::completions::run(here, &args, Cli::command()),
+    }
+}
+
+/// Our mistake: asks for a report with what we need to find it.
+#[expect(clippy::print_stderr, reason = "the last words of a process that cannot go on as it should")]
+fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    eprintln!(
+        "error: tidegate made a mistake of its own: {panic}\nhelp: please report these lines, and what you typed, at {}/issues (tidegate {})",
+        env!("CARGO_PKG_REPOSITORY"),
+        env!("CARGO_PKG_VERSION"),
+    );
+}

@@ -1,0 +1,16 @@
+//! The commands, one file each: `run` takes what was typed and says how it ended.
+
+pub(crate) mod backfill;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod failures;
+pub(crate) mod new;
+pub(crate) mod put;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod schema;
+pub(crate) mod status;
+pub(crate) mod table;
+pub(crate) mod trace;

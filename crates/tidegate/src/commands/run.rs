@@ -1,0 +1,233 @@
+//! `tidegate run`: watches the buckets and works until it is stopped; with `--once`, works on what is there and ends.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use tidegate_engine::Intake;
+use tidegate_model::Trigger;
+use tidegate_stores::{EventSource, FailureFilter, FailureRecord, Ledger, Page, Queue};
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::{Exit, Stop};
+use crate::output::{Printer, counted, grouped, short, shown};
+use crate::project::{Here, Project};
+use crate::settled::{self, Counts, Tally};
+use crate::wiring::{self, Wired};
+
+/// What was typed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Work on what is there, retries included, then end.
+    #[arg(long)]
+    once: bool,
+}
+
+/// How many failures the summary of `run --once` tells of.
+const SHOWN_FAILURES: u64 = 5;
+
+/// Runs the pipeline.
+pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
+    let project = Project::open(here)?;
+    let concurrency = project.pipeline.concurrency;
+    wiring::work(concurrency, async {
+        let stop = CancellationToken::new();
+        tokio::spawn(heed_signals(here.printer.clone(), stop.clone()));
+        if args.once { run_once(here, &project, stop).await } else { run_on(here, &project, stop).await }
+    })?
+}
+
+/// Watches and works until it is stopped.
+async fn run_on(here: &Here, project: &Project, stop: CancellationToken) -> Result<Exit, Stop> {
+    let tally = Arc::new(Tally::default());
+    let observer = settled::observer(here.printer.clone(), Arc::clone(&tally), stop.clone());
+    let wired = Wired::build(project, Some(observer)).await?;
+    wired.reach_buckets().await?;
+    let alive = wired.announce().await?;
+    let watched = project.pipeline.watched_buckets();
+    let sources: Vec<Box<dyn EventSource>> = watched.iter().filter_map(|bucket| wired.live(bucket)).collect();
+    here.printer.remark(&format!("{}; Ctrl-C stops", what_is_awaited(project)));
+    wired.engine.run(sources, stop).await?;
+    drop(alive);
+    if let Some(stopped) = tally.stopped_by_output() {
+        return Err(stopped);
+    }
+    let counts = tally.counts();
+    if here.printer.json {
+        here.printer.document_line(&json!({ "what": "stopped", "runs": counts }))?;
+    } else {
+        here.printer.remark(&format!("stopped; {}", in_words(counts)));
+        if counts.failed + counts.rejected > 0 {
+            here.printer.hint("tidegate failures");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn what_is_awaited(project: &Project) -> String {
+    let watched: Vec<String> = project.pipeline.watched_buckets().into_iter().map(|name| format!("`{name}`")).collect();
+    let is_scheduled = |trigger: &Trigger| !matches!(trigger, Trigger::Created { .. });
+    let schedules = project.pipeline.functions.iter().filter(|function| is_scheduled(&function.trigger)).count();
+    let schedules = (schedules > 0).then(|| format!("keeping {}", counted(schedules as u64, "schedule")));
+    let watched = (!watched.is_empty()).then(|| format!("watching {}", watched.join(", ")));
+    [watched, schedules].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+}
+
+/// What `run --once` came to; with `--json` the last line it prints.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    what: &'static str,
+    /// False if it was stopped before everything was done.
+    pub(crate) complete: bool,
+    /// Objects that were looked at.
+    objects: Objects,
+    /// Runs that this process settled.
+    pub(crate) runs: Counts,
+    /// The newest failures since it began.
+    failures: Vec<FailureRecord>,
+}
+
+#[derive(Debug, Serialize)]
+struct Objects {
+    new: u64,
+    known: u64,
+    unchanged: u64,
+    unrouted: u64,
+    passed_over: u64,
+}
+
+impl From<Intake> for Objects {
+    fn from(intake: Intake) -> Self {
+        let Intake { admitted, known, unchanged, unrouted, passed_over } = intake;
+        Self { new: admitted, known, unchanged, unrouted, passed_over }
+    }
+}
+
+impl Summary {
+    fn exit(&self) -> Exit {
+        let flawless = self.runs.failed + self.runs.rejected + self.objects.unrouted == 0;
+        if flawless && self.complete { Exit::Done } else { Exit::SomeFailed }
+    }
+}
+
+async fn run_once(here: &Here, project: &Project, stop: CancellationToken) -> Result<Exit, Stop> {
+    let tally = Arc::new(Tally::default());
+    let observer = settled::observer(here.printer.clone(), Arc::clone(&tally), stop.clone());
+    let wired = Wired::build(project, Some(observer)).await?;
+    let summary = once(&wired, &tally, stop).await?;
+    if let Some(stopped) = tally.stopped_by_output() {
+        return Err(stopped);
+    }
+    if here.printer.json {
+        here.printer.document_line(&summary)?;
+    } else {
+        tell(&here.printer, &wired, &summary).await?;
+    }
+    Ok(summary.exit())
+}
+
+/// Reconciles, drains, and says what came of it.
+pub(crate) async fn once(wired: &Wired, tally: &Tally, stop: CancellationToken) -> Result<Summary, Stop> {
+    let began = Timestamp::now();
+    wired.reach_buckets().await?;
+    let _alive = wired.announce().await?;
+    let list = |bucket: &str| wired.once(bucket, "").expect("the engine names buckets of its own pipeline only");
+    let intake = wired.engine.run_once(list, stop.clone()).await?;
+    let since = FailureFilter { since: Some(began), ..FailureFilter::default() };
+    let failures = wired.state.failures(since, Page::first(SHOWN_FAILURES)).await?;
+    let complete = !stop.is_cancelled();
+    Ok(Summary { what: "summary", complete, objects: intake.into(), runs: tally.counts(), failures })
+}
+
+async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(), Stop> {
+    let Objects { new, known, unchanged, unrouted, .. } = summary.objects;
+    let mut parts = vec![format!("{} new", grouped(new))];
+    let others = [(known, "known"), (unchanged, "touched but unchanged"), (unrouted, "without a function")];
+    parts.extend(
+        others.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{} {word}", grouped(*count))),
+    );
+    printer.line(&format!("{}: {}", counted(new + known + unchanged + unrouted, "object"), parts.join(", ")))?;
+    printer.line(&in_words(summary.runs))?;
+    for record in &summary.failures {
+        let who = record.function.as_deref().unwrap_or("no function");
+        printer.line(&format!("\n{}: {}", shown(&record.event.name()), who))?;
+        printer.text(&printer.failure_text(&record.failure))?;
+    }
+    if !summary.complete {
+        let left: u64 =
+            wired.state.depth(Timestamp::now()).await?.iter().map(|depth| depth.waiting + depth.leased).sum();
+        printer.remark(&format!("stopped before everything was done; {} left", counted(left, "run")));
+        printer.hint("tidegate run --once");
+    } else if let Some(first) = summary.failures.first() {
+        printer.hint(&format!("tidegate failures show {}", short(&first.id)));
+    } else if summary.runs.rejected > 0 {
+        printer.hint("tidegate failures");
+    } else if !wired.state.failures(FailureFilter::default(), Page::first(1)).await?.is_empty() {
+        printer.remark("there are failures of earlier runs");
+        printer.hint("tidegate failures");
+    }
+    Ok(())
+}
+
+/// `3 runs succeeded, 1 failed, 2 rows rejected`.
+fn in_words(counts: Counts) -> String {
+    let mut text = format!("{} succeeded", counted(counts.succeeded, "run"));
+    if counts.failed > 0 {
+        text.push_str(&format!(", {} failed", grouped(counts.failed)));
+    }
+    if counts.superseded > 0 {
+        text.push_str(&format!(", {} superseded", grouped(counts.superseded)));
+    }
+    if counts.rejected > 0 {
+        text.push_str(&format!(", {} rejected", counted(counts.rejected, "row")));
+    }
+    text
+}
+
+/// The first signal stops gently, the second at once.
+async fn heed_signals(printer: Printer, stop: CancellationToken) {
+    let Ok(mut signals) = Signals::new() else { return };
+    signals.next().await;
+    printer.remark("stopping: runs under way have 10 s to end; once more stops at once");
+    stop.cancel();
+    signals.next().await;
+    // What was under way is taken up again by the next process.
+    #[expect(clippy::exit, reason = "the second signal means: do not wait for anything")]
+    std::process::exit(i32::from(Exit::SomeFailed as u8));
+}
+
+/// Ctrl-C, and where there is one a polite request to end.
+struct Signals {
+    #[cfg(unix)]
+    kinds: [tokio::signal::unix::Signal; 2],
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { kinds: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        let [interrupt, terminate] = &mut self.kinds;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

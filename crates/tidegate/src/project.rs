@@ -1,0 +1,131 @@
+//! The pipeline's directory and its file: what every command but `new`, `explain` and the like begins with.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidegate_model::{Diagnostic, KindSpec, Pipeline, Severity};
+
+use crate::exit::{Exit, Stop};
+use crate::output::Printer;
+
+/// Name of the pipeline file.
+pub(crate) const FILE: &str = "tidegate.toml";
+
+/// Where a command was called and how it prints.
+pub(crate) struct Here {
+    /// `-C`.
+    pub(crate) dir: PathBuf,
+    /// `--env`.
+    pub(crate) env: Option<String>,
+    /// How it prints.
+    pub(crate) printer: Printer,
+}
+
+/// A pipeline file that was read and checked.
+pub(crate) struct Checked {
+    /// The directory it stands in, absolute.
+    pub(crate) dir: PathBuf,
+    /// Its text.
+    pub(crate) text: String,
+    /// All that is wrong or odd.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What it says, if nothing is wrong.
+    pub(crate) pipeline: Option<Pipeline>,
+}
+
+impl Checked {
+    /// The diagnostics as people read them.
+    pub(crate) fn render(&self, colours: bool) -> String {
+        tidegate_model::render(&self.diagnostics, FILE, &self.text, colours)
+    }
+
+    /// The same for programs: one JSON object a line.
+    pub(crate) fn json(&self) -> String {
+        tidegate_model::render_json(&self.diagnostics, FILE)
+    }
+}
+
+/// Descriptions of the kinds that a pipeline file may name.
+pub(crate) fn kind_specs() -> Vec<&'static KindSpec> {
+    tidegate_functions::catalog().iter().map(|kind| kind.spec).collect()
+}
+
+/// Reads and checks the pipeline file.
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub(crate) fn check(here: &Here) -> Result<Checked, Stop> {
+    let dir = absolute(&here.dir)?;
+    let path = dir.join(FILE);
+    let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => no_file(&here.dir, &dir),
+        _ => Stop::file("read", &path, &error),
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+        Stop::wrong(format!("`{}` is not UTF-8 text: line {line}, byte {at}", path.display()))
+            .help("save it as UTF-8 in your editor")
+    })?;
+    let checked = tidegate_model::check(FILE, &text, here.env.as_deref(), &kind_specs(), tidegate_formats::NAMES);
+    Ok(Checked { dir, text, diagnostics: checked.diagnostics, pipeline: checked.pipeline })
+}
+
+/// A checked pipeline and where its state is.
+pub(crate) struct Project {
+    /// The directory of the pipeline file, absolute.
+    pub(crate) dir: PathBuf,
+    /// What the file says.
+    pub(crate) pipeline: Arc<Pipeline>,
+}
+
+impl Project {
+    /// Reads the pipeline file; if something is wrong with it, says so and stops.
+    ///
+    /// # Errors
+    /// As said. Warnings are left to `tidegate check`.
+    pub(crate) fn open(here: &Here) -> Result<Self, Stop> {
+        let mut checked = check(here)?;
+        match checked.pipeline.take() {
+            Some(pipeline) => Ok(Self { dir: checked.dir, pipeline: Arc::new(pipeline) }),
+            None => {
+                checked.diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
+                here.printer.diagnostics(&checked);
+                Err(Stop::Told(Exit::Wrong))
+            }
+        }
+    }
+
+    /// The folder that holds queue, ledger and tables.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.dir.join(".tidegate")
+    }
+
+    /// The database of queue and ledger.
+    pub(crate) fn state_path(&self) -> PathBuf {
+        self.state_dir().join("state.db")
+    }
+
+    /// The database of tables without a url.
+    pub(crate) fn tables_path(&self) -> PathBuf {
+        self.state_dir().join("tables.db")
+    }
+}
+
+fn absolute(dir: &Path) -> Result<PathBuf, Stop> {
+    let found = dir.canonicalize().map_err(|error| {
+        Stop::file("used", dir, &error).help("`-C DIR` names the pipeline's directory; leave it out to use this one")
+    })?;
+    if found.is_dir() { Ok(found) } else { Err(Stop::wrong(format!("`{}` is no directory", dir.display()))) }
+}
+
+fn no_file(given: &Path, dir: &Path) -> Stop {
+    let stop = Stop::new(tidegate_model::ErrorKind::NotFound, format!("there is no `{FILE}` in `{}`", dir.display()));
+    match dir.ancestors().skip(1).find(|above| above.join(FILE).is_file()) {
+        Some(above) => stop.help(format!("there is one above: `tidegate -C {} …`", above.display())),
+        None if given == Path::new(".") => {
+            stop.help("begin one with `tidegate new csv-to-table`, or name its directory: `tidegate -C DIR …`")
+        }
+        None => stop.help(format!("begin one with `tidegate new csv-to-table {}`", given.display())),
+    }
+}

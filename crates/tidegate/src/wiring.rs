@@ -1,0 +1,246 @@
+//! The only place where adapters are built: a checked pipeline becomes buckets, tables, queue, ledger and an engine.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tidegate_engine::{Chance, Engine, Observer, Wiring};
+use tidegate_model::ErrorKind;
+use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
+use tidegate_stores::sqlite::{Alive, State};
+use tidegate_stores::table::SqliteTables;
+use tidegate_stores::{EventSource, Ledger, Table, Tables, WorkerId, watch};
+
+use crate::exit::Stop;
+use crate::project::Project;
+use crate::secrets::Secrets;
+
+/// Threads that drive what waits. The work itself is done on blocking threads, one a run.
+const THREADS: usize = 2;
+
+/// Blocking threads beside those of runs: readers of the state, file systems.
+const SPARE_THREADS: usize = 4;
+
+/// Drives a command that only asks: no further thread until something blocks.
+pub(crate) fn ask<F: Future>(future: F) -> Result<F::Output, Stop> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(SPARE_THREADS).build();
+    Ok(runtime.map_err(no_threads)?.block_on(future))
+}
+
+/// Drives a command that works on up to `concurrency` runs at once.
+pub(crate) fn work<F: Future>(concurrency: usize, future: F) -> Result<F::Output, Stop> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(THREADS)
+        .max_blocking_threads(concurrency.saturating_add(SPARE_THREADS))
+        .thread_keep_alive(Duration::from_secs(2))
+        .thread_name("tidegate")
+        .build();
+    Ok(runtime.map_err(no_threads)?.block_on(future))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
+fn no_threads(error: std::io::Error) -> Stop {
+    Stop::new(ErrorKind::Unavailable, format!("the system gives no threads: {error}"))
+}
+
+/// Everything a pipeline needs to work.
+pub(crate) struct Wired {
+    /// The engine.
+    pub(crate) engine: Arc<Engine>,
+    /// Queue and ledger.
+    pub(crate) state: State,
+    /// The buckets by name.
+    pub(crate) buckets: BTreeMap<String, OpenBucket>,
+    worker: WorkerId,
+    locks: std::path::PathBuf,
+}
+
+impl Wired {
+    /// Builds everything. Directories that are ours are made.
+    ///
+    /// # Errors
+    /// What cannot be opened.
+    pub(crate) async fn build(project: &Project, observer: Option<Observer>) -> Result<Self, Stop> {
+        let buckets = open_buckets(project)?;
+        let tables = open_tables(project).await?;
+        let path = project.state_path();
+        std::fs::create_dir_all(project.state_dir())
+            .map_err(|error| Stop::file("made", &project.state_dir(), &error))?;
+        let state = State::open(&path)?;
+        let worker = worker_id();
+        let wiring = Wiring {
+            pipeline: Arc::clone(&project.pipeline),
+            dir: project.dir.clone(),
+            buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
+            places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
+            tables,
+            ledger: Arc::new(state.clone()),
+            queue: Arc::new(state.clone()),
+            worker: worker.clone(),
+            clock: Arc::new(Timestamp::now),
+            chance: chance(),
+        };
+        let engine = Engine::new(wiring, &tidegate_functions::catalog())?;
+        let engine = match observer {
+            Some(observer) => engine.observed(observer),
+            None => engine,
+        };
+        Ok(Self { engine: Arc::new(engine), state, buckets, worker, locks: State::worker_locks(&path) })
+    }
+
+    /// Announces this process as a worker and takes over what dead ones held. The lock lasts as long as what this
+    /// returns.
+    ///
+    /// # Errors
+    /// If the lock cannot be written.
+    pub(crate) async fn announce(&self) -> Result<Alive, Stop> {
+        let alive = Alive::announce(&self.locks, self.worker.clone())?;
+        let released = alive.release_the_dead(&self.state, Timestamp::now()).await?;
+        if released > 0 {
+            tracing::info!(released, "took over runs of a process that has ended");
+        }
+        Ok(alive)
+    }
+
+    /// A source that reports what is in a bucket and then what appears.
+    pub(crate) fn live(&self, name: &str) -> Option<Box<dyn EventSource>> {
+        let bucket = self.engine.pipeline().buckets.get(name)?;
+        Some(watch::live(bucket, self.buckets.get(name)?, watch::POLL, Timestamp::now))
+    }
+
+    /// A source that reports once what is in a bucket below `prefix`.
+    pub(crate) fn once(&self, name: &str, prefix: &str) -> Option<Box<dyn EventSource>> {
+        let bucket = self.engine.pipeline().buckets.get(name)?;
+        Some(watch::once(bucket, self.buckets.get(name)?, prefix, Timestamp::now))
+    }
+
+    /// Makes sure that every bucket answers, and that those which functions write to may be written.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub(crate) async fn reach_buckets(&self) -> Result<(), Stop> {
+        for (name, open) in &self.buckets {
+            bucket::reach(open, is_written(self.engine.pipeline(), name)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// True if some function writes to this bucket.
+pub(crate) fn is_written(pipeline: &tidegate_model::Pipeline, bucket: &str) -> bool {
+    pipeline.functions.iter().any(|function| function.grants.write_buckets.contains(bucket))
+}
+
+/// Opens all buckets of a pipeline.
+///
+/// # Errors
+/// The first that cannot be opened.
+pub(crate) fn open_buckets(project: &Project) -> Result<BTreeMap<String, OpenBucket>, Stop> {
+    let names = project.pipeline.buckets.keys();
+    names.map(|name| Ok((name.clone(), open_bucket(project, name)?))).collect()
+}
+
+/// Opens one bucket.
+///
+/// # Errors
+/// If there is none of this name, or it cannot be opened.
+pub(crate) fn open_bucket(project: &Project, name: &str) -> Result<OpenBucket, Stop> {
+    let bucket = project.pipeline.buckets.get(name).ok_or_else(|| {
+        Stop::new(ErrorKind::NotFound, format!("there is no bucket `{name}` in this pipeline"))
+            .expected(one_of(project.pipeline.buckets.keys()))
+            .help(format!("add a section `[bucket.{name}]` to `tidegate.toml`, or name another"))
+    })?;
+    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
+    let aws = std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
+    let surroundings = Surroundings { pipeline_dir: &project.dir, secret: &|name| secrets.value(name), aws: &aws };
+    Ok(bucket::open(bucket, &surroundings)?)
+}
+
+/// Opens all tables of a pipeline.
+///
+/// # Errors
+/// What cannot be opened.
+pub(crate) async fn open_tables(project: &Project) -> Result<BTreeMap<String, Arc<dyn Table>>, Stop> {
+    let local = SqliteTables::new(project.tables_path());
+    let mut tables = BTreeMap::new();
+    for (name, table) in &project.pipeline.tables {
+        if let Some(url) = &table.url {
+            let scheme = url.split_once("://").map_or(url.as_str(), |(scheme, _)| scheme);
+            let reason = format!("table `{name}` is in {scheme}, and this tidegate knows tables in SQLite only");
+            return Err(Stop::wrong(reason).help(format!("leave `url` out of `[table.{name}]`")));
+        }
+        tables.insert(name.clone(), local.table(name).await?);
+    }
+    Ok(tables)
+}
+
+/// The history of a pipeline. One that has never run has an empty one, and none is made for it.
+///
+/// # Errors
+/// If it cannot be opened.
+pub(crate) fn open_history(project: &Project) -> Result<Arc<dyn Ledger>, Stop> {
+    let path = project.state_path();
+    let exists = path.try_exists().map_err(|error| Stop::file("read", &path, &error))?;
+    Ok(Arc::new(if exists { State::open(&path)? } else { State::in_memory()? }))
+}
+
+/// The names as a sentence has them: "`a`, `b` or `c`".
+pub(crate) fn one_of<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
+    let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [] => "none: there is none".to_owned(),
+        [only] => only.clone(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
+
+/// Host, process and a random number: no other process, here or elsewhere, before or after, has the same.
+fn worker_id() -> WorkerId {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    WorkerId(format!("{host}-{}-{:08x}", std::process::id(), random() & 0xffff_ffff))
+}
+
+/// A random number from the system, as the standard library draws it for its hash maps.
+fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// Numbers in 0..1 for the jitter of retries (SplitMix64).
+fn chance() -> Chance {
+    let state = AtomicU64::new(random());
+    Arc::new(move || {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
+        let number = ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64;
+        number
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_stays_within_its_bounds_and_varies() {
+        let chance = chance();
+        let drawn: Vec<f64> = (0..1000).map(|_| chance()).collect();
+        assert!(drawn.iter().all(|number| (0.0..1.0).contains(number)));
+        let mean = drawn.iter().sum::<f64>() / 1000.0;
+        assert!((0.4..0.6).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn two_workers_never_have_the_same_id() {
+        assert_ne!(worker_id(), worker_id());
+    }
+}
