@@ -17,6 +17,7 @@ mod output;
 mod project;
 mod secrets;
 mod settled;
+mod signals;
 mod wiring;
 
 use std::path::PathBuf;

@@ -64,6 +64,11 @@ impl Tally {
     }
 }
 
+/// An observer that only counts.
+pub(crate) fn counter(tally: Arc<Tally>) -> Observer {
+    Box::new(move |_, settlement| tally.count(settlement))
+}
+
 /// An observer that counts into `tally` and tells of each run: a line on a terminal, a JSON line with `--json`, else the
 /// log. When nobody reads our output any more it cancels `stop`.
 pub(crate) fn observer(printer: Printer, tally: Arc<Tally>, stop: CancellationToken) -> Observer {

@@ -1,6 +1,7 @@
 //! `tidegate run`: watches the buckets and works until it is stopped; with `--once`, works on what is there and ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::exit::{Exit, Stop};
 use crate::output::{Printer, counted, grouped, short, shown};
 use crate::project::{Here, Project};
 use crate::settled::{self, Counts, Tally};
+use crate::signals::Signals;
 use crate::wiring::{self, Wired};
 
 /// What was typed.
@@ -26,6 +28,9 @@ pub(crate) struct Args {
 
 /// How many failures the summary of `run --once` tells of.
 const SHOWN_FAILURES: u64 = 5;
+
+/// Signals within this time count as one.
+const ONE_WISH: Duration = Duration::from_millis(300);
 
 /// Runs the pipeline.
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
@@ -105,6 +110,11 @@ impl From<Intake> for Objects {
 }
 
 impl Summary {
+    /// How many objects were looked at.
+    pub(crate) fn objects(&self) -> u64 {
+        self.objects.new + self.objects.known + self.objects.unchanged + self.objects.unrouted
+    }
+
     fn exit(&self) -> Exit {
         let flawless = self.runs.failed + self.runs.rejected + self.objects.unrouted == 0;
         if flawless && self.complete { Exit::Done } else { Exit::SomeFailed }
@@ -147,7 +157,7 @@ async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(),
     parts.extend(
         others.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{} {word}", grouped(*count))),
     );
-    printer.line(&format!("{}: {}", counted(new + known + unchanged + unrouted, "object"), parts.join(", ")))?;
+    printer.line(&format!("{}: {}", counted(summary.objects(), "object"), parts.join(", ")))?;
     printer.line(&in_words(summary.runs))?;
     for record in &summary.failures {
         let who = record.function.as_deref().unwrap_or("no function");
@@ -191,43 +201,12 @@ async fn heed_signals(printer: Printer, stop: CancellationToken) {
     signals.next().await;
     printer.remark("stopping: runs under way have 10 s to end; once more stops at once");
     stop.cancel();
-    signals.next().await;
+    // Some parents pass on a signal that reached us directly as well: those are one wish, not two.
+    let first = tokio::time::Instant::now();
+    while first.elapsed() < ONE_WISH {
+        signals.next().await;
+    }
     // What was under way is taken up again by the next process.
     #[expect(clippy::exit, reason = "the second signal means: do not wait for anything")]
     std::process::exit(i32::from(Exit::SomeFailed as u8));
-}
-
-/// Ctrl-C, and where there is one a polite request to end.
-struct Signals {
-    #[cfg(unix)]
-    kinds: [tokio::signal::unix::Signal; 2],
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { kinds: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
-    }
-
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        let [interrupt, terminate] = &mut self.kinds;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
