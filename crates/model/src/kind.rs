@@ -41,7 +41,7 @@ pub enum OptionType {
     OneOf(&'static [&'static str]),
     /// A list of texts.
     TextList,
-    /// A text or a list of texts.
+    /// A text or a list of texts; the function is given a list either way.
     TextOrList,
     /// A table from names to one of these words.
     MapOf(&'static [&'static str]),
@@ -60,7 +60,8 @@ pub struct OptionSpec {
     pub name: &'static str,
     /// What values it takes.
     pub takes: OptionType,
-    /// What it is when absent, as the pipeline file would say it; `None`: absent means absent.
+    /// What it is when absent, as the pipeline file would say it (quotes around a text may be left out); `None`: absent
+    /// means absent.
     pub default: Option<&'static str>,
     /// True if the file must give it.
     pub required: bool,

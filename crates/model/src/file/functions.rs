@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::keys::{FUNCTION_CONCURRENCY, TIMEOUT_SECS};
 use super::options::{self, Options};
 use super::raw::RawFunction;
-use super::report::{Problem, Report, Spanned, did_you_mean, nearest, one_of, quote};
+use super::report::{Problem, Report, Spanned, did_you_mean, one_of, quote};
 use super::triggers::{self, Known};
 use crate::{Bucket, Function, Grants, KindSpec, Retry, Revision, Table, Targets, Trigger, TriggerNeed};
 
@@ -40,8 +40,8 @@ pub(super) fn check<'a>(raw: &'a RawFunction<'_>, known: &Surroundings<'_>, repo
     let kind = raw.run.as_ref().and_then(|run| find_kind(run, known.kinds, report));
     let checked_options = kind.filter(|_| !raw.with_is_bad).map(|kind| {
         let options = options::check(kind, raw.with.as_ref(), &raw.name.span, report);
-        check_named("bucket", &options.buckets, known.buckets.keys(), report);
-        check_named("table", &options.tables, known.tables.keys(), report);
+        check_named("bucket", &options.buckets, known.buckets, report);
+        check_named("table", &options.tables, known.tables, report);
         options
     });
     if let (Some(kind), Some(trigger), Some(on)) = (kind, &trigger, &raw.on) {
@@ -138,19 +138,14 @@ fn targets(
 }
 
 /// Options that name a bucket or table which is not declared.
-fn check_named<'n>(
-    what: &str,
-    names: &[Spanned<String>],
-    declared: impl Iterator<Item = &'n String> + Clone,
-    report: &mut Report<'_>,
-) {
-    for name in names.iter().filter(|name| !declared.clone().any(|known| *known == name.value)) {
-        let names = || declared.clone().map(String::as_str);
+fn check_named<T>(what: &str, names: &[Spanned<String>], declared: &BTreeMap<String, T>, report: &mut Report<'_>) {
+    for name in names.iter().filter(|name| !declared.contains_key(&name.value)) {
+        let names = || declared.keys().map(String::as_str);
         let problem = Problem::error("P0105", format!("unknown {what} {}", quote(&name.value)))
             .label("not declared")
             .expected(one_of(names(), &format!("a {what}, but the file declares none")))
             .help(format!("declare it: `[{what}.{}]`", name.value.escape_default()))
-            .help_if(nearest(&name.value, names()).map(|name| format!("did you mean `{name}`?")));
+            .help_if(did_you_mean(&name.value, names()));
         report.at(&name.span, problem);
     }
 }

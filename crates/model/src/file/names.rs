@@ -1,6 +1,6 @@
 //! Names: their letters, and that no two of them mean the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::raw::RawFile;
 use super::report::{Problem, Report, Spanned, did_you_mean, one_of, quote};
@@ -80,8 +80,8 @@ fn check_distinct<'n>(names: impl Iterator<Item = (&'static str, &'n Spanned<Str
 
 /// An environment overrides what is there, it declares nothing.
 fn check_overrides(file: &RawFile<'_>, report: &mut Report<'_>) {
-    let buckets: Vec<&str> = file.buckets.iter().map(|bucket| bucket.name.value.as_str()).collect();
-    let tables: Vec<&str> = file.tables.iter().map(|table| table.name.value.as_str()).collect();
+    let buckets: BTreeSet<&str> = file.buckets.iter().map(|bucket| bucket.name.value.as_str()).collect();
+    let tables: BTreeSet<&str> = file.tables.iter().map(|table| table.name.value.as_str()).collect();
     for environment in &file.environments {
         for bucket in &environment.buckets {
             check_override("bucket", &bucket.name, &buckets, report);
@@ -92,8 +92,8 @@ fn check_overrides(file: &RawFile<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn check_override(what: &str, name: &Spanned<String>, declared: &[&str], report: &mut Report<'_>) {
-    if declared.contains(&name.value.as_str()) {
+fn check_override(what: &str, name: &Spanned<String>, declared: &BTreeSet<&str>, report: &mut Report<'_>) {
+    if declared.contains(name.value.as_str()) {
         return;
     }
     let problem = Problem::error("P0105", format!("unknown {what} {}", quote(&name.value)))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::raw::{RawBucket, RawEnvironment, RawFile, RawTable};
-use super::report::{Problem, Report, quote};
+use super::report::{Problem, Report, Spanned, quote};
 use super::{globs, tables};
 use crate::{Bucket, KeyGlobs, Setting, Table};
 
@@ -22,20 +22,21 @@ pub(super) fn buckets(
     for bucket in file.buckets.iter().chain(overrides) {
         check_bucket(bucket, report);
     }
+    let overrides: HashMap<&str, &RawBucket> = environment
+        .iter()
+        .flat_map(|environment| &environment.buckets)
+        .map(|bucket| (bucket.name.value.as_str(), bucket))
+        .collect();
     let mut checked = BTreeMap::new();
     let mut places = Vec::new();
     for raw in &file.buckets {
-        let over = environment.and_then(|env| env.buckets.iter().find(|bucket| bucket.name.value == raw.name.value));
+        let over = overrides.get(raw.name.value.as_str());
         let url = over.and_then(|over| over.url.as_ref()).or(raw.url.as_ref());
         let mut settings: BTreeMap<String, Setting> = BTreeMap::new();
         for (key, setting) in raw.settings.iter().chain(over.iter().flat_map(|over| &over.settings)) {
             settings.insert((*key).to_owned(), setting.value.clone());
         }
-        let is_s3 = url.is_some_and(|url| url.value.starts_with("s3://"));
-        let used_later = file.environments.iter().flat_map(|env| &env.buckets).any(|over| {
-            over.name.value == raw.name.value && over.url.as_ref().is_some_and(|url| url.value.starts_with("s3://"))
-        });
-        if !is_s3 && !used_later {
+        if !url.is_some_and(is_s3) && !raw.settings.is_empty() && !is_s3_elsewhere(file, &raw.name.value) {
             warn_useless_settings(raw, report);
         }
         let ignore = raw.ignore.as_deref().and_then(|ignore| globs::compile(ignore, report));
@@ -71,6 +72,16 @@ pub(super) fn tables(
         checked.insert(name.clone(), Table { name, url, key, columns });
     }
     checked
+}
+
+fn is_s3(url: &Spanned<String>) -> bool {
+    url.value.starts_with("s3://")
+}
+
+/// True if an environment puts this bucket on S3.
+fn is_s3_elsewhere(file: &RawFile<'_>, bucket: &str) -> bool {
+    let overrides = file.environments.iter().flat_map(|environment| &environment.buckets);
+    overrides.filter(|over| over.name.value == bucket).any(|over| over.url.as_ref().is_some_and(is_s3))
 }
 
 fn endpoint(settings: &BTreeMap<String, Setting>) -> Option<String> {

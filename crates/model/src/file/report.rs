@@ -159,6 +159,8 @@ pub(super) fn one_of<'n>(names: impl IntoIterator<Item = &'n str>, none: &str) -
 pub(super) fn nearest<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     // Longer words are no slips of the pen, and comparing them would cost their product.
     const LONGEST: usize = 64;
+    // Nor does every name of a very long file have to be looked at for each slip.
+    const MOST: usize = 1_000;
     if word.len() > LONGEST {
         return None;
     }
@@ -172,6 +174,7 @@ pub(super) fn nearest<'n>(word: &str, candidates: impl IntoIterator<Item = &'n s
     };
     candidates
         .into_iter()
+        .take(MOST)
         .filter(|candidate| candidate.len() <= LONGEST && !candidate.is_empty())
         .filter_map(|candidate| distance(candidate).map(|distance| (distance, candidate)))
         .min_by_key(|(distance, _)| *distance)

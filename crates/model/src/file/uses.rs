@@ -1,7 +1,7 @@
 //! What is declared but never used, and what is written but perhaps never taken. Judged only when all else is right:
 //! a misspelt name would make innocent buckets look unused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::functions::Draft;
 use super::loops::takes_everything;
@@ -24,10 +24,7 @@ pub(super) fn check(file: &RawFile<'_>, drafts: &[Draft<'_>], report: &mut Repor
     for table in file.tables.iter().filter(|table| !tables.contains(table.name.value.as_str())) {
         tell_unused("table", &table.name, report);
     }
-    // An `ignore` says what is not wanted; then whatever else stays untaken is told when it happens.
-    for bucket in file.buckets.iter().filter(|bucket| bucket.ignore.as_ref().is_some_and(Vec::is_empty)) {
-        check_taken(&bucket.name.value, drafts, report);
-    }
+    check_taken(file, drafts, report);
 }
 
 fn tell_unused(what: &str, name: &Spanned<String>, report: &mut Report<'_>) {
@@ -44,22 +41,30 @@ fn tell_unused(what: &str, name: &Spanned<String>, report: &mut Report<'_>) {
     report.at(&name.span, problem);
 }
 
-/// Tells the functions that write to a bucket of whose objects only some start a function.
-fn check_taken(bucket: &str, drafts: &[Draft<'_>], report: &mut Report<'_>) {
-    let takers: Vec<&Draft<'_>> = drafts
-        .iter()
-        .filter(|draft| matches!(&draft.trigger, Some(Trigger::Created { bucket: starter, .. }) if starter == bucket))
-        .collect();
-    if takers.is_empty() || takers.iter().any(|taker| taker.trigger.as_ref().is_some_and(takes_everything)) {
-        return;
+/// Tells buckets that a function writes to and of whose objects only some start a function.
+fn check_taken(file: &RawFile<'_>, drafts: &[Draft<'_>], report: &mut Report<'_>) {
+    let mut takers: BTreeMap<&str, Vec<&Draft<'_>>> = BTreeMap::new();
+    let mut writers: BTreeMap<&str, &Spanned<String>> = BTreeMap::new();
+    for draft in drafts {
+        if let Some(Trigger::Created { bucket, .. }) = &draft.trigger {
+            takers.entry(bucket).or_default().push(draft);
+        }
+        for name in &draft.writes {
+            writers.entry(&name.value).or_insert(name);
+        }
     }
-    let names = quote_all(takers.iter().map(|taker| taker.name.value.as_str()));
-    let writers = drafts.iter().filter_map(|draft| draft.writes.iter().find(|name| name.value == bucket));
-    if let Some(place) = writers.into_iter().next() {
-        let problem = Problem::warning("P0404", format!("objects written to {} may start nothing", quote(bucket)))
-            .label(format!("not all keys and formats start {names}"))
+    // An `ignore` says what is not wanted; then whatever else stays untaken is told when it happens.
+    for bucket in file.buckets.iter().filter(|bucket| bucket.ignore.as_ref().is_some_and(Vec::is_empty)) {
+        let name = bucket.name.value.as_str();
+        let (Some(takers), Some(writer)) = (takers.get(name), writers.get(name)) else { continue };
+        if takers.iter().any(|taker| taker.trigger.as_ref().is_some_and(takes_everything)) {
+            continue;
+        }
+        let functions = quote_all(takers.iter().map(|taker| taker.name.value.as_str()));
+        let problem = Problem::warning("P0404", format!("objects written to {} may start nothing", quote(name)))
+            .label(format!("not all keys and formats start {functions}"))
             .expected("functions that together take all that is written there; the rest would count as failures")
-            .help(format!("leave `keys` out, or say in `[bucket.{bucket}]` what to leave alone: `ignore = \"…\"`"));
-        report.at(&place.span, problem);
+            .help(format!("leave `keys` out, or say in `[bucket.{name}]` what to leave alone: `ignore = \"…\"`"));
+        report.at(&writer.span, problem);
     }
 }
