@@ -22,6 +22,9 @@ mod ledger;
 mod queue;
 pub mod sqlite;
 pub mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod upload;
 pub mod watch;
 
 pub use error::{Error, Result};

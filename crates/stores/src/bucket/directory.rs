@@ -14,13 +14,14 @@
 //!
 //! Attributes and tags are not kept. `PutMode::Update` is not supported: POSIX has no conditional rename.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::ops::{ControlFlow, Range};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -55,7 +56,6 @@ pub struct DirectoryStore {
 struct Inner {
     root: PathBuf,
     stable_inodes: bool,
-    staged: AtomicU64,
 }
 
 impl std::fmt::Display for DirectoryStore {
@@ -75,7 +75,7 @@ impl DirectoryStore {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is a file, not a directory"));
         }
         let stable_inodes = filesystem::kind(&root)?.has_stable_inodes();
-        Ok(Self { inner: Arc::new(Inner { root, stable_inodes, staged: AtomicU64::new(0) }) })
+        Ok(Self { inner: Arc::new(Inner { root, stable_inodes }) })
     }
 
     /// The directory, absolute and with links resolved.
@@ -111,7 +111,7 @@ fn refused_link(path: &FilePath) -> Error {
 
 impl Inner {
     fn tree(&self) -> Tree<'_> {
-        Tree { root: &self.root, stable_inodes: self.stable_inodes }
+        Tree { root: &self.root, bounds: &self.root, stable_inodes: self.stable_inodes }
     }
 
     /// The file of a location, once its text is found to be a key.
@@ -180,20 +180,22 @@ impl Inner {
         Ok(())
     }
 
-    /// A new file beside `path`, without a name that anybody takes for an object.
+    /// A new file beside `path`, whose name nobody takes for an object. The name follows from that of `path`: what a
+    /// killed process left is found and used up by whoever repeats its work.
     fn stage(&self, path: &FilePath) -> Result<Staged> {
         self.make_directories(path)?;
         let directory = path.parent().unwrap_or(&self.root);
+        let mut hasher = DefaultHasher::new();
+        path.file_name().hash(&mut hasher);
+        let name = hasher.finish();
+        let mut number = 0_u32;
         loop {
-            let number = self.staged.fetch_add(1, Ordering::Relaxed);
-            let staging = directory.join(format!("{RESERVED}-{}-{number}.tmp", std::process::id()));
-            match File::options().read(true).write(true).create_new(true).open(&staging) {
-                Ok(file) => {
+            let staging = directory.join(format!("{RESERVED}-{name:016x}-{number}.tmp"));
+            match claim(&staging).map_err(|error| failed("write beside", path, error))? {
+                Some(file) => {
                     return Ok(Staged { file: Arc::new(file), staging: Some(staging), path: path.to_owned() });
                 }
-                // A number of an earlier process with our id, or of another machine.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed("write beside", path, error)),
+                None => number += 1,
             }
         }
     }
@@ -259,6 +261,12 @@ impl Inner {
             Some(file) => read(Reading { file, path, stamp, stable_inodes: self.stable_inodes, range: range.clone() }),
         };
         Ok(GetResult { payload: GetResultPayload::Stream(payload), meta, range, attributes: Attributes::default() })
+    }
+
+    /// True if objects may be below this prefix: not what is tidegate's own or behind a link.
+    fn may_list(&self, prefix: &Path) -> bool {
+        let Ok(path) = self.path_of(prefix) else { return prefix.is_root() };
+        !self.directories_to(&path.join("x")).any(FilePath::is_symlink)
     }
 
     /// The objects and directories right below a prefix.
@@ -334,6 +342,35 @@ impl Drop for Staged {
             let _ = fs::remove_file(staging);
         }
     }
+}
+
+/// An empty file of this name that nobody else is writing; `None` if somebody is. Its lock ends with the process.
+fn claim(path: &FilePath) -> io::Result<Option<File>> {
+    let mut options = File::options();
+    options.read(true).write(true);
+    match options.clone().create_new(true).open(path) {
+        // Where there are no locks, what is new is ours.
+        Ok(file) => {
+            return Ok(if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) { None } else { Some(file) });
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if file.try_lock().is_err() {
+        return Ok(None);
+    }
+    // Between opening and locking, its owner may have published the file under its own name.
+    let (ours, there) = (file.metadata()?, fs::symlink_metadata(path));
+    if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+        file.set_len(0)?;
+        return Ok(Some(file));
+    }
+    Ok(None)
 }
 
 /// Renames unless the new name is taken, in one step.
@@ -475,18 +512,28 @@ impl ObjectStore for DirectoryStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let start = prefix.map(|prefix| prefix.as_ref().to_owned()).unwrap_or_default();
+        let prefix = prefix.cloned().unwrap_or_default();
         let store = self.clone();
         let (sender, receiver) = mpsc::channel(2);
-        tokio::task::spawn_blocking(move || list_into(&store.inner, &start, &sender));
+        tokio::task::spawn_blocking(move || {
+            if store.inner.may_list(&prefix) {
+                list_into(&store.inner, prefix.as_ref(), &sender);
+            }
+        });
         stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) })
             .flat_map(stream::iter)
             .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let prefix = prefix.map(|prefix| prefix.as_ref().to_owned()).unwrap_or_default();
-        self.blocking(move |inner| inner.list_level(&prefix)).await
+        let prefix = prefix.cloned().unwrap_or_default();
+        self.blocking(move |inner| {
+            if inner.may_list(&prefix) {
+                return inner.list_level(prefix.as_ref());
+            }
+            Ok(ListResult { common_prefixes: Vec::new(), objects: Vec::new() })
+        })
+        .await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
@@ -523,13 +570,9 @@ fn list_into(inner: &Inner, start: &str, sender: &mpsc::Sender<Batch>) {
             ControlFlow::Break(())
         }
     };
-    let start_path = inner.root.join(start);
-    if !start.is_empty() && inner.directories_to(&start_path.join("x")).any(FilePath::is_symlink) {
-        return;
-    }
     let walked = walk(inner.tree(), start, &mut |_, _| true, visit);
     if let Err(error) = walked {
-        batch.push(Err(failed("list", &start_path, error)));
+        batch.push(Err(failed("list", &inner.root.join(start), error)));
     }
     if !batch.is_empty() {
         let _ = sender.blocking_send(batch);

@@ -67,22 +67,30 @@ pub(super) fn open(
 pub(super) fn refused(bucket: &OpenBucket, error: object_store::Error) -> Box<Failure> {
     use object_store::Error as E;
     let at = format!("bucket `{}` ({})", bucket.name, bucket.place);
-    Box::new(match &error {
-        E::NotFound { .. } => Failure::new(C_NO_BUCKET, ErrorKind::NotFound, format!("{at} does not exist"))
+    let cause = innermost(&error);
+    // A listing tells an absent bucket as any other refusal; only the answer's own code tells which.
+    let answer = answer_of(&cause);
+    let why = answer.map_or(cause.as_str(), |(_, message)| message);
+    let is_absent = matches!(error, E::NotFound { .. }) || answer.is_some_and(|(code, _)| code == "NoSuchBucket");
+    let is_denied = matches!(error, E::PermissionDenied { .. } | E::Unauthenticated { .. });
+    Box::new(if is_absent {
+        Failure::new(C_NO_BUCKET, ErrorKind::NotFound, format!("{at} does not exist"))
             .expected("a bucket that exists at the endpoint")
-            .help("make the bucket there, or correct the `url`"),
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-            let reason = format!("{at} refuses these credentials: {}", innermost(&error));
-            Failure::new(C_CREDENTIALS, ErrorKind::Denied, reason)
-                .expected("an access key that may list the bucket")
-                .help("check `access_key_id` and `secret_access_key` of the bucket, or the `AWS_…` variables")
-        }
-        _ => {
-            let reason = format!("{at} does not answer: {}", innermost(&error));
-            Failure::new(C_UNREACHABLE, ErrorKind::Unavailable, reason)
-                .help("check `endpoint` and `region` of the bucket, and the network")
-        }
+            .help("make the bucket there, or correct the `url`")
+    } else if is_denied {
+        Failure::new(C_CREDENTIALS, ErrorKind::Denied, format!("{at} refuses these credentials: {why}"))
+            .expected("an access key that may list the bucket")
+            .help("check `access_key_id` and `secret_access_key` of the bucket, or the `AWS_…` variables")
+    } else {
+        Failure::new(C_UNREACHABLE, ErrorKind::Unavailable, format!("{at} does not answer: {why}"))
+            .help("check `endpoint` and `region` of the bucket, and the network")
     })
+}
+
+/// Code and message of an S3 answer, found in the text of an error.
+fn answer_of(text: &str) -> Option<(&str, &str)> {
+    let between = |start: &str, end: &str| Some(text.split_once(start)?.1.split_once(end)?.0);
+    Some((between("<Code>", "</Code>")?, between("<Message>", "</Message>")?))
 }
 
 /// The cause at the bottom: the layers above it only repeat it.

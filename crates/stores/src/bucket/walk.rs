@@ -98,6 +98,8 @@ pub(crate) enum Found {
 pub(crate) struct Tree<'a> {
     /// The bucket's directory, links resolved.
     pub(crate) root: &'a Path,
+    /// The directory that no link may lead out of: the same, unless somebody named a single file.
+    pub(crate) bounds: &'a Path,
     /// Whether inodes tell files apart here.
     pub(crate) stable_inodes: bool,
 }
@@ -123,16 +125,16 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
 
 /// The file behind a link, if it is one of this bucket.
 fn follow(tree: Tree<'_>, path: &Path, key: &str) -> Found {
-    match target_of_link(tree.root, path) {
+    match target_of_link(tree.bounds, path) {
         Some((_, metadata)) => Found::File { key: key.to_owned(), stamp: Stamp::new(&metadata, tree.stable_inodes) },
         None => Found::Strange(Strange::Link(path.to_owned())),
     }
 }
 
-/// Where a link leads, if that is a file of the bucket at `root`.
-pub(crate) fn target_of_link(root: &Path, path: &Path) -> Option<(PathBuf, Metadata)> {
+/// Where a link leads, if that is a file within `bounds`.
+pub(crate) fn target_of_link(bounds: &Path, path: &Path) -> Option<(PathBuf, Metadata)> {
     let target = fs::canonicalize(path).ok()?;
-    let within = target.strip_prefix(root).ok()?;
+    let within = target.strip_prefix(bounds).ok()?;
     if within.iter().any(|segment| segment.to_string_lossy().starts_with(RESERVED)) {
         return None;
     }

@@ -94,6 +94,8 @@ struct Walk {
 pub(super) struct DirectoryWatch {
     scope: Scope,
     root: PathBuf,
+    /// The directory that no link may lead out of.
+    bounds: PathBuf,
     clock: Clock,
     stable_inodes: bool,
     timing: Timing,
@@ -126,12 +128,23 @@ impl DirectoryWatch {
         Self { once: Some(None), ..Self::new(scope, root, clock, Timing::ONCE, false) }
     }
 
+    /// Watches one file, named by `scope`, in the directory `root`; with `every`, or if the file is a link to another
+    /// place, it is looked at again and again.
+    pub(super) fn file(scope: Scope, root: &Path, is_link: bool, every: Option<Duration>, clock: Clock) -> Self {
+        let every = every.or(is_link.then_some(POLL));
+        let timing = Timing { every: every.unwrap_or(RECONCILE), ..Timing::WATCHED };
+        let watch = Self::new(scope, root, clock, timing, every.is_none());
+        let timing = Timing { every: every.unwrap_or(watch.timing.every), ..watch.timing };
+        Self { timing, bounds: PathBuf::from("/"), ..watch }
+    }
+
     fn new(scope: Scope, root: &Path, clock: Clock, local: Timing, may_watch: bool) -> Self {
         let kind = filesystem::kind(root).unwrap_or(filesystem::FileSystem::Network);
         let timing = if kind.tells_changes() { local } else { Timing::UNWATCHED };
         Self {
             scope,
             root: root.to_owned(),
+            bounds: root.to_owned(),
             clock,
             stable_inodes: kind.has_stable_inodes(),
             timing,
@@ -154,7 +167,7 @@ impl DirectoryWatch {
     }
 
     fn tree(&self) -> Tree<'_> {
-        Tree { root: &self.root, stable_inodes: self.stable_inodes }
+        Tree { root: &self.root, bounds: &self.bounds, stable_inodes: self.stable_inodes }
     }
 
     // --- what the kernel tells ---
@@ -165,7 +178,8 @@ impl DirectoryWatch {
                 let due = self.schedule(&key, self.timing.quiet);
                 self.pending.insert(key, Pending { due, ..Pending::default() });
             }
-            Signal::MadeDirectory(key) => self.subtrees.push(key),
+            Signal::MadeDirectory(key) if self.scope.only.is_none() => self.subtrees.push(key),
+            Signal::MadeDirectory(_) => {}
             Signal::Opened(key) => {
                 if let Some(pending) = self.pending.get_mut(&key) {
                     pending.is_opened = true;
@@ -178,8 +192,14 @@ impl DirectoryWatch {
             }
             Signal::Closed(key) => self.finished(key),
             Signal::Touched(key) => {
-                if !self.pending.contains_key(&key) && !key.is_empty() {
+                if key.is_empty() || self.pending.contains_key(&key) {
+                    return;
+                }
+                if TELLS_CLOSE {
                     self.finished(key);
+                } else {
+                    let due = self.schedule(&key, self.timing.quiet);
+                    self.pending.insert(key, Pending { due, ..Pending::default() });
                 }
             }
             Signal::MovedAway(key, tracker) => {
@@ -205,6 +225,9 @@ impl DirectoryWatch {
     /// The file was closed, or moved into place whole.
     fn finished(&mut self, key: String) {
         self.pending.remove(&key);
+        if self.scope.only.as_ref().is_some_and(|only| *only != key) {
+            return;
+        }
         match look(self.tree(), &self.root.join(&key), &key) {
             Ok(Some(Found::File { key, stamp })) => self.offer(key, stamp),
             Ok(Some(Found::Strange(strange))) => self.tell(&strange),
@@ -266,9 +289,14 @@ impl DirectoryWatch {
         };
         let (sender, findings) = mpsc::channel(4);
         let watches = self.native.as_ref().map(|native| Arc::clone(&native.watches));
-        let (root, stable_inodes) = (self.root.clone(), self.stable_inodes);
+        let (root, bounds, stable_inodes) = (self.root.clone(), self.bounds.clone(), self.stable_inodes);
+        let only = self.scope.only.clone();
         tokio::task::spawn_blocking(move || {
-            walk_into(Tree { root: &root, stable_inodes }, &start, watches.as_deref(), &sender);
+            let tree = Tree { root: &root, bounds: &bounds, stable_inodes };
+            match only {
+                None => walk_into(tree, &start, watches.as_deref(), &sender),
+                Some(only) => look_into(tree, &only, watches.as_deref(), &sender),
+            }
         });
         self.walk = Some(Walk { findings, whole: is_whole.then(Instant::now) });
     }
@@ -376,9 +404,9 @@ impl DirectoryWatch {
         if keys.is_empty() {
             return;
         }
-        let (root, stable_inodes) = (self.root.clone(), self.stable_inodes);
+        let (root, bounds, stable_inodes) = (self.root.clone(), self.bounds.clone(), self.stable_inodes);
         self.looks = Some(tokio::task::spawn_blocking(move || {
-            let tree = Tree { root: &root, stable_inodes };
+            let tree = Tree { root: &root, bounds: &bounds, stable_inodes };
             let look_at = |key: String| (look(tree, &root.join(&key), &key), key);
             keys.into_iter().map(look_at).collect()
         }));
@@ -577,4 +605,14 @@ fn walk_into(tree: Tree<'_>, start: &str, watches: Option<&Watches>, sender: &mp
     if let Err(error) = walked {
         let _ = sender.blocking_send(Err(error));
     }
+}
+
+/// Sends what is at `only`. The directory is watched before that is looked at.
+fn look_into(tree: Tree<'_>, only: &str, watches: Option<&Watches>, sender: &mpsc::Sender<io::Result<Vec<Found>>>) {
+    if let Some(watches) = watches {
+        watches.enter(tree.root);
+    }
+    let found = look(tree, &tree.root.join(only), only).map(|found| found.into_iter().collect());
+    // Nobody listens if the source is dropped.
+    let _ = sender.blocking_send(found);
 }

@@ -12,6 +12,7 @@
 //! ([`is_temporary`]) are never taken.
 
 mod directory;
+mod file;
 mod known;
 mod listing;
 mod native;
@@ -23,6 +24,7 @@ use tidegate_model::{Bucket, KeyGlobs, ObjectVersion};
 
 use crate::bucket::{OpenBucket, Place};
 use crate::{EventSource, Sighting};
+pub(crate) use file::FileWatch;
 
 /// Tells the time.
 pub type Clock = fn() -> Timestamp;
@@ -77,14 +79,20 @@ struct Scope {
     bucket: String,
     prefix: String,
     ignore: KeyGlobs,
+    /// The one key that is meant, whatever it is called.
+    only: Option<String>,
 }
 
 impl Scope {
     fn new(bucket: &Bucket, prefix: &str) -> Self {
-        Self { bucket: bucket.name.clone(), prefix: prefix.to_owned(), ignore: bucket.ignore.clone() }
+        let (bucket, ignore) = (bucket.name.clone(), bucket.ignore.clone());
+        Self { bucket, prefix: prefix.to_owned(), ignore, only: None }
     }
 
     fn wants(&self, key: &str) -> bool {
+        if let Some(only) = &self.only {
+            return only == key;
+        }
         key.starts_with(&self.prefix) && !is_temporary(key) && !self.ignore.matches(key)
     }
 

@@ -89,12 +89,6 @@ impl Native {
     pub(super) fn is_of(&self, root: &Path) -> bool {
         identity(root).is_ok_and(|id| id == self.root_id)
     }
-
-    /// As if the kernel had lost signals.
-    #[cfg(test)]
-    pub(super) fn lose(&self) {
-        self.lost.store(true, Ordering::Release);
-    }
 }
 
 fn identity(path: &Path) -> std::io::Result<(u64, u64)> {

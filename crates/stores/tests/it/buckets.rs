@@ -7,6 +7,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use tidegate_model::{Bucket, Failure, Key, KeyGlobs, Setting};
 use tidegate_stores::bucket::{self, OpenBucket, Place, Surroundings};
+use tidegate_stores::testing::bucket::{Capabilities, contract};
 
 /// A bucket of this url.
 pub(crate) fn bucket(url: Option<&str>) -> Bucket {
@@ -95,4 +96,15 @@ async fn nothing_that_is_half_written_remains_or_is_seen() {
     assert!(matches!(refused, Err(object_store::Error::AlreadyExists { .. })), "{refused:?}");
     let left: Vec<_> = std::fs::read_dir(directory.path().join("buckets/raw/deep/below")).unwrap().collect();
     assert_eq!(left.len(), 1);
+}
+
+#[tokio::test]
+async fn a_directory_keeps_the_contract_of_buckets() {
+    let directory = tempfile::tempdir().unwrap();
+    contract(open(&bucket(None), directory.path()).unwrap().store, Capabilities { update: false }).await;
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract_of_buckets() {
+    contract(open(&bucket(Some("memory://")), Path::new("/")).unwrap().store, Capabilities { update: true }).await;
 }

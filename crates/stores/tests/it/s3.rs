@@ -1,0 +1,116 @@
+//! S3 endpoints, against a real SeaweedFS.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use object_store::{ObjectStore, ObjectStoreExt};
+use tidegate_model::{Bucket, ErrorKind, Setting};
+use tidegate_stores::bucket::{self, OpenBucket, Place, Surroundings};
+use tidegate_stores::testing::bucket::{Capabilities, contract};
+use tidegate_stores::testing::seaweed::{ACCESS_KEY, BUCKET, SECRET_KEY, Seaweed};
+use tidegate_stores::watch;
+
+fn open(bucket: &Bucket, aws: &BTreeMap<String, String>) -> OpenBucket {
+    let secret = |name: &str| {
+        assert_eq!(name, "s3-secret");
+        Ok(SECRET_KEY.to_owned())
+    };
+    bucket::open(bucket, &Surroundings { pipeline_dir: Path::new("/nowhere"), secret: &secret, aws }).unwrap()
+}
+
+#[tokio::test]
+async fn s3_keeps_the_contract_of_buckets() {
+    let Some(seaweed) = Seaweed::shared() else { return };
+    let open = open(&seaweed.bucket("raw", "contract"), &BTreeMap::new());
+    bucket::reach(&open, true).await.unwrap();
+    contract(open.store, Capabilities { update: true }).await;
+}
+
+#[tokio::test]
+async fn a_prefix_is_a_bucket_of_its_own() {
+    let Some(seaweed) = Seaweed::shared() else { return };
+    let inner = open(&seaweed.bucket("raw", "outer/inner/"), &BTreeMap::new());
+    inner.store.put(&"x.csv".into(), "x".into()).await.unwrap();
+    let outer = open(&seaweed.bucket("raw", "outer"), &BTreeMap::new());
+    let listed: Vec<_> = outer.store.list(None).map_ok(|meta| meta.location.to_string()).try_collect().await.unwrap();
+    assert_eq!(listed, ["inner/x.csv"]);
+    let place = Place::S3 {
+        endpoint: Some(seaweed.endpoint.clone()),
+        bucket: BUCKET.to_owned(),
+        prefix: "outer/inner".to_owned(),
+    };
+    assert_eq!(inner.place, place);
+}
+
+#[tokio::test]
+async fn settings_come_before_the_environment_which_comes_before_asking_the_machine() {
+    let Some(seaweed) = Seaweed::shared() else { return };
+    let mut by_environment = seaweed.bucket("raw", "env");
+    by_environment.settings.clear();
+    let variables = |key: &str| {
+        [("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY), ("AWS_ENDPOINT_URL", &seaweed.endpoint)]
+            .into_iter()
+            .chain([("AWS_REGION", "us-east-1"), ("AWS_PAGER", "less")])
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    bucket::reach(&open(&by_environment, &variables(ACCESS_KEY)), true).await.unwrap();
+    let by_settings = seaweed.bucket("raw", "env");
+    bucket::reach(&open(&by_settings, &variables("somebody-else")), true).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_endpoint_refuses_has_a_code_and_a_remedy() {
+    let Some(seaweed) = Seaweed::shared() else { return };
+    let mut absent = seaweed.bucket("raw", "");
+    absent.url = Some("s3://no-such-bucket".to_owned());
+    let failure = bucket::reach(&open(&absent, &BTreeMap::new()), true).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.kind), ("C0103", ErrorKind::NotFound), "{failure}");
+
+    for (setting, value) in [("access_key_id", "nobody"), ("secret_access_key", "wrong")] {
+        let mut refused = seaweed.bucket("raw", "");
+        refused.settings.insert(setting.to_owned(), Setting::Plain(value.to_owned()));
+        let failure = bucket::reach(&open(&refused, &BTreeMap::new()), true).await.unwrap_err();
+        assert_eq!((failure.code.as_str(), failure.kind), ("C0104", ErrorKind::Denied), "{failure}");
+        assert!(failure.help.is_some() && !failure.to_string().contains(SECRET_KEY), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_there_is_told_soon() {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let seaweed = Seaweed { endpoint: format!("http://127.0.0.1:{port}") };
+    let open = open(&seaweed.bucket("raw", ""), &BTreeMap::new());
+    let reach = tokio::time::timeout(Duration::from_secs(25), bucket::reach(&open, true)).await;
+    let failure = reach.expect("an answer within 25 s").unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.kind), ("C0105", ErrorKind::Unavailable), "{failure}");
+    assert!(failure.reason.contains(&seaweed.endpoint), "{failure}");
+}
+
+#[tokio::test]
+async fn a_listing_source_reports_each_version_once() {
+    let Some(seaweed) = Seaweed::shared() else { return };
+    let bucket = seaweed.bucket("raw", "watched");
+    let open = open(&bucket, &BTreeMap::new());
+    for number in 0..1005 {
+        open.store.put(&format!("{number}.csv").into(), "1".into()).await.unwrap();
+    }
+    let mut source = watch::live(&bucket, &open, Duration::from_millis(50), Timestamp::now);
+    let mut seen = 0;
+    loop {
+        match source.next().await.unwrap().len() {
+            0 => break,
+            more => seen += more,
+        }
+    }
+    assert_eq!(seen, 1005, "more than one page");
+    open.store.put(&"7.csv".into(), "2".into()).await.unwrap();
+    let seen = source.next().await.unwrap();
+    let head = open.store.head(&"7.csv".into()).await.unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].object.key.as_str(), &seen[0].object.etag), ("7.csv", &head.e_tag));
+}
