@@ -19,8 +19,10 @@ objects are chosen by globs: `*` stays within a folder, `**/` crosses folders, `
 ";
 
 const ENVIRONMENTS: &str = "\
+## Environments
+
 An environment overrides where declared buckets and tables are, never what happens. It is chosen with `--env NAME`.
-Without `--env` no override holds.
+Without `--env` no override holds. Its settings take the place of the bucket's own key by key.
 ";
 
 const LOOPS: &str = "\
@@ -46,8 +48,10 @@ pub fn reference(kinds: &[&KindSpec]) -> String {
             keys_table(RETRY.iter(), &mut page);
         }
     }
+    page.push('\n');
+    page.push_str(ENVIRONMENTS);
     for (section, keys) in [("bucket", BUCKET), ("table", TABLE)] {
-        page.push_str(&format!("\n## `[env.NAME.{section}.NAME]`\n\n{ENVIRONMENTS}\n"));
+        page.push_str(&format!("\n### `[env.NAME.{section}.NAME]`\n\n"));
         keys_table(keys.iter().filter(|key| key.is_place), &mut page);
     }
     page.push('\n');

@@ -158,8 +158,8 @@ pub(crate) const ON: &[KeySpec] = &[
 /// `retry = { … }` of a function
 pub(crate) const RETRY: &[KeySpec] = &[
     key("attempts", Takes::Value(OptionType::Integer(1, 100)), "5", "Attempts in all, the first included."),
-    key("base", DURATION, "\"1s\"", "Bound of the first wait; it doubles with each attempt."),
-    key("max", DURATION, "\"5m\"", "Bound of every wait."),
+    key("base", DURATION, "`\"1s\"`", "Bound of the first wait; it doubles with each attempt."),
+    key("max", DURATION, "`\"5m\"`", "Bound of every wait."),
 ];
 
 /// `[function.NAME]`
@@ -192,7 +192,7 @@ pub(crate) const FUNCTION: &[KeySpec] = &[
     key(
         "timeout",
         DURATION,
-        "\"10m\"",
+        "`\"10m\"`",
         "How long one attempt may take; at least `\"1s\"`. AWS Lambda ends at `\"15m\"`.",
     ),
     key("retry", Takes::Section(RETRY), "5 attempts", "How failed attempts are repeated."),

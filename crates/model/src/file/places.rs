@@ -110,7 +110,7 @@ fn check_bucket(bucket: &RawBucket, report: &mut Report<'_>) {
                 bad_url(text, &setting.span, "an endpoint begins with its protocol", expected, report);
             }
             "secret_access_key" => {
-                let expected = "`{ secret = \"name\" }`, with `name=…` in the environment or in `.env`";
+                let expected = "`{ secret = \"name\" }`, with the value in the environment or in `.env`";
                 warn_literal_secret(key, &setting.span, expected, report);
             }
             _ => {}
