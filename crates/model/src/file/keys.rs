@@ -203,7 +203,8 @@ pub(crate) const SECRETS: &[KeySpec] = &[key(
     "file",
     TEXT,
     "`.env` beside the file, if there is one",
-    "A file of `NAME=value` lines, relative to the pipeline file. The process environment goes before it.",
+    "A file of `NAME=value` lines, relative to the pipeline file. The process environment goes before it. For the \
+     secret `db-key` either has `db-key` or `DB_KEY`.",
 )];
 
 /// Every section, in the order of the reference. `[env.NAME.…]` repeats the `is_place` keys of buckets and tables.
