@@ -616,3 +616,6 @@ fn look_into(tree: Tree<'_>, only: &str, watches: Option<&Watches>, sender: &mps
     // Nobody listens if the source is dropped.
     let _ = sender.blocking_send(found);
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,4 +6,5 @@ mod queue;
 mod s3;
 mod state;
 mod tables;
+mod upload;
 mod watch;
