@@ -207,7 +207,7 @@ fn complain(text: &str) {
 }
 
 /// A write to stdout: a reader that has gone ends the command quietly.
-pub(crate) fn written(result: io::Result<()>) -> Result<(), Stop> {
+fn written(result: io::Result<()>) -> Result<(), Stop> {
     result.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Stop::ReaderGone,
         _ => Stop::new(tidegate_model::ErrorKind::Unavailable, format!("the output cannot be written: {error}")),

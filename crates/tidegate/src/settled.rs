@@ -70,8 +70,9 @@ pub(crate) fn counter(tally: Arc<Tally>) -> Observer {
 }
 
 /// An observer that counts into `tally` and tells of each run: a line on a terminal, a JSON line with `--json`, else the
-/// log. When nobody reads our output any more it cancels `stop`.
-pub(crate) fn observer(printer: Printer, tally: Arc<Tally>, stop: CancellationToken) -> Observer {
+/// log. `logs_failures` is false where a summary tells of failures. When nobody reads our output any more it cancels
+/// `stop`.
+pub(crate) fn observer(printer: Printer, tally: Arc<Tally>, stop: CancellationToken, logs_failures: bool) -> Observer {
     Box::new(move |attempt, settlement| {
         tally.count(settlement);
         let told = if printer.json {
@@ -79,7 +80,7 @@ pub(crate) fn observer(printer: Printer, tally: Arc<Tally>, stop: CancellationTo
         } else if printer.is_terminal {
             printer.cut_line(&line(&printer, attempt, settlement))
         } else {
-            log(attempt, settlement);
+            log(attempt, settlement, logs_failures);
             Ok(())
         };
         if let Err(reason) = told {
@@ -156,14 +157,14 @@ fn line(printer: &Printer, attempt: &Attempt, settlement: &Settlement) -> [(Tone
     ]
 }
 
-fn log(attempt: &Attempt, settlement: &Settlement) {
+fn log(attempt: &Attempt, settlement: &Settlement, logs_failures: bool) {
     let (function, event, run) = (&attempt.function, attempt.event.name(), settlement.run);
     match (settlement.state, &settlement.failure) {
-        (RunState::Failed, Some(failure)) => tracing::warn!(function, event, %run, %failure, "failed"),
         (RunState::Waiting, Some(failure)) => {
-            tracing::warn!(function, event, %run, %failure, "failed, will be tried again")
+            tracing::warn!(function, event, %run, %failure, "failed, will be tried again");
         }
-        _ if settlement.rejected > 0 => {
+        (RunState::Failed, Some(failure)) if logs_failures => tracing::warn!(function, event, %run, %failure, "failed"),
+        _ if settlement.rejected > 0 && logs_failures => {
             tracing::warn!(function, event, %run, rejected = settlement.rejected, "rows were rejected");
         }
         (state, _) => tracing::info!(function, event, %run, note = settlement.note, "{}", state.as_str()),

@@ -23,6 +23,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let warnings = checked.diagnostics.len() - errors;
     let pipeline = checked.pipeline.take();
+    pipeline.as_ref().map_or(Ok(()), judged_by_kinds)?;
     if here.printer.json {
         let description = pipeline.as_ref().map(described);
         here.printer.document(&json!({ "diagnostics": checked.diagnostics, "pipeline": description }))?;
@@ -70,6 +71,19 @@ fn show(here: &Here, pipeline: &Pipeline, warnings: usize) -> Result<(), Stop> {
         if !table.is_empty() {
             printer.line("")?;
             printer.table(&table)?;
+        }
+    }
+    Ok(())
+}
+
+/// Options that only a function's kind can judge.
+fn judged_by_kinds(pipeline: &Pipeline) -> Result<(), Stop> {
+    let kinds = tidegate_functions::catalog();
+    for function in &pipeline.functions {
+        let kind = kinds.iter().find(|kind| kind.spec.name == function.kind);
+        if let Some(Err(mut failure)) = kind.map(|kind| (kind.build)(function, pipeline)) {
+            failure.reason = format!("function `{}`: {}", function.name, failure.reason);
+            return Err(failure.into());
         }
     }
     Ok(())

@@ -16,7 +16,8 @@ pub(crate) struct Args {
     /// The template; without one they are listed.
     template: Option<String>,
     /// The directory, which is made if it is not there; else the one we are in.
-    dir: Option<PathBuf>,
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
 }
 
 /// A pipeline to begin with. Its name is a contract: docs, tests and users' scripts rely on it.
@@ -47,7 +48,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         let names: Vec<String> = TEMPLATES.iter().map(|template| template.name.to_owned()).collect();
         Stop::wrong(format!("there is no template `{name}`")).expected(crate::wiring::one_of(&names))
     })?;
-    let dir = args.dir.as_ref().map_or_else(|| here.dir.clone(), |dir| here.dir.join(dir));
+    let dir = args.directory.as_ref().map_or_else(|| here.dir.clone(), |dir| here.dir.join(dir));
     template.write(&dir)?;
     if here.printer.json {
         here.printer.document(&json!({ "template": template.name, "dir": dir, "pipeline": dir.join(FILE) }))?;

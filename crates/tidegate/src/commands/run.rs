@@ -46,7 +46,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
 /// Watches and works until it is stopped.
 async fn run_on(here: &Here, project: &Project, stop: CancellationToken) -> Result<Exit, Stop> {
     let tally = Arc::new(Tally::default());
-    let observer = settled::observer(here.printer.clone(), Arc::clone(&tally), stop.clone());
+    let observer = settled::observer(here.printer.clone(), Arc::clone(&tally), stop.clone(), true);
     let wired = Wired::build(project, Some(observer)).await?;
     wired.reach_buckets().await?;
     let alive = wired.announce().await?;
@@ -123,7 +123,7 @@ impl Summary {
 
 async fn run_once(here: &Here, project: &Project, stop: CancellationToken) -> Result<Exit, Stop> {
     let tally = Arc::new(Tally::default());
-    let observer = settled::observer(here.printer.clone(), Arc::clone(&tally), stop.clone());
+    let observer = settled::observer(here.printer.clone(), Arc::clone(&tally), stop.clone(), false);
     let wired = Wired::build(project, Some(observer)).await?;
     let summary = once(&wired, &tally, stop).await?;
     if let Some(stopped) = tally.stopped_by_output() {

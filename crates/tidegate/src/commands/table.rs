@@ -12,7 +12,7 @@ use tidegate_model::{ErrorKind, ValueType};
 use tidegate_stores::{Error as StoreError, Table};
 
 use crate::exit::{Exit, Stop};
-use crate::output::{self, counted, shown, written};
+use crate::output::{self, counted, shown};
 use crate::project::{Here, Project};
 use crate::wiring;
 
@@ -205,12 +205,16 @@ async fn write_rows(
 fn unwritable(error: tidegate_formats::Error) -> Stop {
     use std::error::Error as _;
     match error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) {
-        Some(cause) => match written(Err(cause.kind().into())) {
-            Err(Stop::ReaderGone) => Stop::ReaderGone,
-            _ => Stop::new(ErrorKind::Unavailable, format!("the export cannot be written: {error}")),
-        },
+        Some(cause) if is_reader_gone(cause) => Stop::ReaderGone,
+        Some(_) => Stop::new(ErrorKind::Unavailable, format!("the export cannot be written: {error}")),
         None => Stop::new(ErrorKind::Bug, error.to_string()),
     }
+}
+
+/// True if this is, or wraps, the error of a pipe that nobody reads.
+fn is_reader_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+        || error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()).is_some_and(is_reader_gone)
 }
 
 /// Rows on their way out in one of the formats.
@@ -243,9 +247,9 @@ impl<W: Write + Send> Sheet<W> {
 
     fn finish(self) -> Result<(), tidegate_formats::Error> {
         match self {
-            Self::Csv(writer) => writer.finish(),
+            Self::Csv(writer) => writer.finish().map(drop),
             Self::Json(writer) => writer.finish(),
-            Self::Parquet(writer) => writer.finish(),
+            Self::Parquet(writer) => writer.finish().map(drop),
         }
     }
 }
