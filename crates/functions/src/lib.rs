@@ -4,10 +4,11 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod command;
+pub mod csv_to_table;
 
 use tidegate_engine::Kind;
 
 /// Every built-in kind, in the order of the reference.
 pub fn catalog() -> Vec<Kind> {
-    vec![command::KIND]
+    vec![command::KIND, csv_to_table::KIND]
 }

@@ -88,9 +88,9 @@ impl<'a> Text<'a> {
                 return Ok(&[]);
             }
             if self.decoder.is_some() {
-                self.decode()?
+                self.decode()?;
             } else {
-                self.read_utf8()?
+                self.read_utf8()?;
             }
             let text = &self.buffer[self.at..self.checked];
             if let Some(nul) = text.iter().position(|byte| *byte == 0) {

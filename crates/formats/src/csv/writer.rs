@@ -74,12 +74,12 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes out what is buffered.
+    /// Writes out what is buffered, and hands the output back.
     ///
     /// # Errors
     /// `Io`.
-    pub fn finish(mut self) -> Result<(), Error> {
-        Ok(self.output.flush()?)
+    pub fn finish(self) -> Result<W, Error> {
+        Ok(self.output.into_inner().map_err(std::io::IntoInnerError::into_error)?)
     }
 
     fn field(&mut self, text: &str) -> Result<(), Error> {
