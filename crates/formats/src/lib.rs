@@ -4,7 +4,9 @@
 //! |---|---|---|
 //! | [`sniff`] | names a content by its first bytes | 2, admit |
 //! | [`csv`] | CSV to records in bounded memory, records and batches to CSV | 6, work |
+//! | [`moana`] | files of Moana sensors to rows, every line accounted for | 6, work |
 //! | [`json`] | batches to JSON lines or a JSON array | 6, work |
+//! | [`netcdf`] | NetCDF classic both ways, and deployments as CF trajectories in it | 6, work |
 //! | [`parquet`] | batches to Parquet | 6, work |
 //!
 //! ```
@@ -23,6 +25,8 @@
 pub mod csv;
 mod error;
 pub mod json;
+pub mod moana;
+pub mod netcdf;
 pub mod parquet;
 mod sniff;
 

@@ -2,3 +2,5 @@
 
 mod csv_read;
 mod export;
+mod moana;
+mod netcdf;

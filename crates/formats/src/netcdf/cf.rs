@@ -1,0 +1,33 @@
+//! A deployment as a file that other people can use: one trajectory after CF-1.8 and ACDD-1.3.
+//!
+//! Why a trajectory and no profile: a sensor on fishing gear is towed or set, moves in all four dimensions, and its casts
+//! are not cut apart by the instrument. Every row has its own time, position and depth; users cut casts by `PHASE`, or by
+//! depth. The data centres that deliver such data do the same.
+//!
+//! [`Trajectory`] says what people know: who, what, with which instrument, which variables, which flags judge them.
+//! [`Coverage`] is what the rows say: extents, times, what is missing. All attributes that follow from the two are derived,
+//! so that they cannot contradict the data; [`missing`] names what only people can tell.
+//!
+//! The layout: dimension and coordinate `TIME` (strictly increasing), `LATITUDE`, `LONGITUDE`, `DEPTH`, then the
+//! variables; measurements are floats with `_FillValue` 99999, flags are bytes with `_FillValue` -127, each linked from
+//! what it judges by `ancillary_variables`. Types are those of CDF-1. Coordinates have no fill value unless a row lacks
+//! its position or depth.
+
+mod coverage;
+mod describe;
+mod global;
+mod write;
+
+pub use coverage::Coverage;
+pub use describe::{Content, Flags, Trajectory, Variable, Vertical};
+pub use global::missing;
+pub use write::{Column, Position, Rows, Writer, write};
+
+/// What stands for a missing measurement.
+pub const FILL: f32 = 99_999.0;
+
+/// What stands for a missing flag.
+pub const FLAG_FILL: i8 = -127;
+
+/// The version of the CF standard name table that the names are taken from.
+const STANDARD_NAMES: u32 = 93;
