@@ -19,11 +19,15 @@ pub(crate) fn start(verbose: u8, quiet: bool, json: bool) {
         Targets::new().with_default(if verbose > 2 { ours } else { ours.min(LevelFilter::WARN) }).with_targets(
             ["tidegate", "tidegate_engine", "tidegate_stores", "tidegate_functions"].map(|target| (target, ours)),
         );
-    let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stderr().is_terminal();
+    let is_terminal = std::io::stderr().is_terminal();
+    let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && is_terminal;
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(verbose > 1);
     let registry = tracing_subscriber::registry().with(filter);
     if json {
         registry.with(layer.json()).init();
+    } else if is_terminal && verbose == 0 {
+        // Whoever reads along needs no times.
+        registry.with(layer.with_ansi(colours).without_time().compact()).init();
     } else {
         registry.with(layer.with_ansi(colours).compact()).init();
     }

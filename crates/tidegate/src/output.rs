@@ -26,6 +26,8 @@ pub(crate) struct Printer {
     pub(crate) is_terminal: bool,
     /// Columns of the terminal; `None`: nothing is cut.
     width: Option<usize>,
+    /// The same of stderr's.
+    width_err: Option<usize>,
     colours_out: bool,
     colours_err: bool,
     time_zone: TimeZone,
@@ -73,15 +75,16 @@ impl Printer {
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
         let wants_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let is_terminal = io::stdout().is_terminal();
-        let width = is_terminal.then(|| terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)));
+        let (is_terminal, is_terminal_err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let width = || terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)).max(40);
         Self {
             json,
             quiet,
             is_terminal,
-            width: width.map(|width| width.max(40)),
+            width: is_terminal.then(width),
+            width_err: is_terminal_err.then(width),
             colours_out: wants_colours && is_terminal && !json,
-            colours_err: wants_colours && io::stderr().is_terminal(),
+            colours_err: wants_colours && is_terminal_err,
             time_zone: TimeZone::system(),
         }
     }
@@ -101,7 +104,7 @@ impl Printer {
         let mut left = self.width.unwrap_or(usize::MAX);
         let mut line = String::new();
         for (tone, text) in parts {
-            let text = cut(text, left);
+            let text = cut_end(text, left);
             left -= text.chars().count();
             line.push_str(&tone.paint(&text, self.colours_out));
         }
@@ -146,7 +149,7 @@ impl Printer {
         if self.json {
             complain(&format!("{}\n", serde_json::json!({ "error": failure })));
         } else {
-            complain(&self.failure(failure, self.colours_err));
+            complain(&failure_text(failure, self.colours_err, self.width_err));
         }
     }
 
@@ -155,34 +158,26 @@ impl Printer {
         complain(&if self.json { checked.json() } else { checked.render(self.colours_err) });
     }
 
-    /// A failure with place, expectation and remedy, each on a line of its own.
+    /// A failure with place, expectation and remedy, each on a line of its own, for stdout.
     pub(crate) fn failure_text(&self, failure: &Failure) -> String {
-        self.failure(failure, self.colours_out)
-    }
-
-    fn failure(&self, failure: &Failure, colours: bool) -> String {
-        let head = if failure.code.is_empty() { "error".to_owned() } else { format!("error[{}]", failure.code) };
-        let mut text = format!("{}: {}\n", Tone::Bad.paint(&head, colours), shown(&failure.reason));
-        let place = failure.place.to_string();
-        let help = failure.help.as_deref().map(shown);
-        let more = (!failure.code.is_empty()).then(|| format!("tidegate explain {}", failure.code));
-        let lines = [
-            ("  at: ", (!place.is_empty()).then(|| shown(&place).into_owned())),
-            ("  expected: ", failure.expected.as_deref().map(|expected| shown(expected).into_owned())),
-            ("help: ", help.map(Cow::into_owned)),
-            ("more: ", more),
-        ];
-        for (name, value) in lines {
-            if let Some(value) = value {
-                let _ = writeln!(text, "{}{value}", Tone::Faint.paint(name, colours));
-            }
-        }
-        text
+        failure_text(failure, self.colours_out, self.width)
     }
 
     /// A moment as people of this machine's time zone write it.
     pub(crate) fn time(&self, moment: Timestamp) -> String {
         moment.to_zoned(self.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// A moment as lists show it, in few columns: the time if it is today, else the day.
+    pub(crate) fn when(&self, moment: Timestamp) -> String {
+        let (moment, now) =
+            (moment.to_zoned(self.time_zone.clone()), Timestamp::now().to_zoned(self.time_zone.clone()));
+        let format = match (moment.date() == now.date(), moment.year() == now.year()) {
+            (true, _) => "%H:%M:%S",
+            (false, true) => "%m-%d %H:%M",
+            (false, false) => "%Y-%m-%d",
+        };
+        moment.strftime(format).to_string()
     }
 
     /// The time of day of a moment.
@@ -212,6 +207,46 @@ fn written(result: io::Result<()>) -> Result<(), Stop> {
         io::ErrorKind::BrokenPipe => Stop::ReaderGone,
         _ => Stop::new(tidegate_model::ErrorKind::Unavailable, format!("the output cannot be written: {error}")),
     })
+}
+
+fn failure_text(failure: &Failure, colours: bool, width: Option<usize>) -> String {
+    let head = if failure.code.is_empty() { "error: ".to_owned() } else { format!("error[{}]: ", failure.code) };
+    let place = failure.place.to_string();
+    let more = (!failure.code.is_empty()).then(|| format!("tidegate explain {}", failure.code));
+    let lines = [
+        (head.as_str(), Tone::Bad, Some(failure.reason.as_str())),
+        ("  at: ", Tone::Faint, Some(place.as_str()).filter(|place| !place.is_empty())),
+        ("  expected: ", Tone::Faint, failure.expected.as_deref()),
+        ("help: ", Tone::Faint, failure.help.as_deref()),
+        ("more: ", Tone::Faint, more.as_deref()),
+    ];
+    let mut text = String::new();
+    for (name, tone, value) in lines {
+        let Some(value) = value else { continue };
+        text.push_str(&tone.paint(name, colours));
+        text.push_str(&wrapped(&shown(value), name.chars().count(), width));
+        text.push('\n');
+    }
+    text
+}
+
+/// The text broken between words so that it fits; what follows the first line, which begins at column `at`, is indented.
+fn wrapped(text: &str, at: usize, width: Option<usize>) -> String {
+    let mut lines = String::new();
+    let mut column = at;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > at && width.is_some_and(|width| column + 1 + length > width) {
+            lines.push_str("\n      ");
+            column = 6;
+        } else if column > at || !lines.is_empty() {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
 }
 
 /// Text from outside, with its control characters made harmless.
@@ -306,22 +341,44 @@ impl Cell {
 /// Rows under a heading.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    headings: Vec<&'static str>,
+    columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
+    /// True if the last column stands on a line of its own on a terminal.
+    last_is_below: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    heading: &'static str,
+    /// Numbers stand right.
+    is_number: bool,
+    /// It may be cut where a terminal is narrow.
+    is_long: bool,
 }
 
 /// No column is cut below this.
 const NARROWEST: usize = 8;
 
 impl Table {
-    /// A table with these columns. A heading that begins with `#` is of a column of numbers, which stand right.
+    /// A table with these columns. A heading that begins with `#` is of numbers, one that begins with `~` of long names,
+    /// which are cut in their middle where a terminal is narrow.
     pub(crate) fn new(headings: &[&'static str]) -> Self {
-        Self { headings: headings.to_vec(), rows: Vec::new() }
+        let column = |heading: &&'static str| Column {
+            heading: heading.trim_start_matches(['#', '~']),
+            is_number: heading.starts_with('#'),
+            is_long: heading.starts_with('~'),
+        };
+        Self { columns: headings.iter().map(column).collect(), rows: Vec::new(), last_is_below: false }
+    }
+
+    /// The same, but on a terminal the last column, without its heading, stands below the others.
+    pub(crate) fn with_last_below(self) -> Self {
+        Self { last_is_below: true, ..self }
     }
 
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: Vec<Cell>) {
-        debug_assert_eq!(cells.len(), self.headings.len());
+        debug_assert_eq!(cells.len(), self.columns.len());
         self.rows.push(cells);
     }
 
@@ -331,49 +388,55 @@ impl Table {
     }
 
     fn render(&self, width: Option<usize>, colours: bool) -> String {
-        let mut widths: Vec<usize> =
-            self.headings.iter().map(|heading| heading.trim_start_matches('#').chars().count()).collect();
+        let beside = self.columns.len() - usize::from(self.last_is_below && width.is_some());
+        let columns = &self.columns[..beside];
+        let mut widths: Vec<usize> = columns.iter().map(|column| column.heading.chars().count()).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.text.chars().count());
             }
         }
         if let Some(available) = width {
-            fit(&mut widths, available);
+            fit(columns, &mut widths, available);
         }
         let mut text = String::new();
-        let headings =
-            self.headings.iter().map(|heading| Cell::from(heading.trim_start_matches('#')).tone(Tone::Strong));
-        self.render_row(&headings.collect::<Vec<_>>(), &widths, colours, &mut text);
+        let headings: Vec<Cell> = columns.iter().map(|column| Cell::from(column.heading).tone(Tone::Strong)).collect();
+        render_row(columns, &headings, &widths, colours, &mut text);
         for row in &self.rows {
-            self.render_row(row, &widths, colours, &mut text);
+            render_row(columns, row, &widths, colours, &mut text);
+            if let (Some(width), Some(below)) = (width, row.get(beside)) {
+                let indent = widths.first().map_or(0, |first| first + 2);
+                let below = cut_end(&below.text, width.saturating_sub(indent));
+                let _ = writeln!(text, "{:indent$}{below}", "");
+            }
         }
         text
     }
-
-    fn render_row(&self, cells: &[Cell], widths: &[usize], colours: bool, text: &mut String) {
-        let mut gap = 0;
-        for ((cell, width), heading) in cells.iter().zip(widths).zip(&self.headings) {
-            let value = cut(&cell.text, *width);
-            let space = width - value.chars().count();
-            let (before, after) = if heading.starts_with('#') { (space, 0) } else { (0, space) };
-            if !value.is_empty() {
-                let _ = write!(text, "{:1$}", "", gap + before);
-                text.push_str(&cell.tone.paint(&value, colours));
-                gap = after + 2;
-            } else {
-                gap += width + 2;
-            }
-        }
-        text.push('\n');
-    }
 }
 
-/// Takes from the widest column until the row fits, two spaces between columns.
-fn fit(widths: &mut [usize], available: usize) {
+fn render_row(columns: &[Column], cells: &[Cell], widths: &[usize], colours: bool, text: &mut String) {
+    let mut gap = 0;
+    for ((column, cell), width) in columns.iter().zip(cells).zip(widths) {
+        let value = cut_middle(&cell.text, *width);
+        let space = width - value.chars().count();
+        let (before, after) = if column.is_number { (space, 0) } else { (0, space) };
+        if value.is_empty() {
+            gap += width + 2;
+        } else {
+            let _ = write!(text, "{:1$}", "", gap + before);
+            text.push_str(&cell.tone.paint(&value, colours));
+            gap = after + 2;
+        }
+    }
+    text.push('\n');
+}
+
+/// Takes from the widest column of long names until the row fits, two spaces between columns.
+fn fit(columns: &[Column], widths: &mut [usize], available: usize) {
     loop {
         let total = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-        let Some(widest) = widths.iter_mut().max() else { return };
+        let long = widths.iter_mut().zip(columns).filter(|(_, column)| column.is_long).map(|(width, _)| width);
+        let Some(widest) = long.max() else { return };
         if total <= available || *widest <= NARROWEST {
             return;
         }
@@ -382,11 +445,22 @@ fn fit(widths: &mut [usize], available: usize) {
 }
 
 /// The text if it has no more than `width` characters, else its beginning and `…`.
-fn cut(text: &str, width: usize) -> Cow<'_, str> {
-    if width == 0 || text.chars().count() <= width {
-        return Cow::Borrowed(if width == 0 { "" } else { text });
+fn cut_end(text: &str, width: usize) -> Cow<'_, str> {
+    if text.chars().count() <= width {
+        return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().take(width.saturating_sub(1)).chain(['…']).collect())
+    Cow::Owned(text.chars().take(width.saturating_sub(1)).chain("…".chars().take(width)).collect())
+}
+
+/// The text if it has no more than `width` characters, else its beginning, `…` and its end, which tells names apart.
+fn cut_middle(text: &str, width: usize) -> Cow<'_, str> {
+    let length = text.chars().count();
+    if length <= width {
+        return Cow::Borrowed(text);
+    }
+    let end = width.saturating_sub(1) * 2 / 3;
+    let beginning = width.saturating_sub(1) - end;
+    Cow::Owned(text.chars().take(beginning).chain(['…']).chain(text.chars().skip(length - end)).collect())
 }
 
 #[cfg(test)]
@@ -395,14 +469,27 @@ mod tests {
 
     #[test]
     fn a_table_fits_its_terminal_and_is_whole_in_a_pipe() {
-        let mut table = Table::new(&["KEY", "#ROWS"]);
-        table.row(vec!["a/very/long/key/that/goes/on/and/on.csv".into(), 1_234_567.into()]);
-        table.row(vec!["b.csv".into(), 1.into()]);
-        for line in table.render(Some(40), false).lines() {
-            assert!(line.chars().count() <= 40, "{line}");
+        let mut table = Table::new(&["ID", "~KEY", "#ROWS", "WHY"]).with_last_below();
+        let why = "because it is a long story that does not fit into forty columns";
+        table.row(vec!["1".into(), "a/very/long/key/that/goes/on/and/on.csv".into(), 1_234_567.into(), why.into()]);
+        table.row(vec!["2".into(), "b.csv".into(), 1.into(), "so".into()]);
+        let narrow = table.render(Some(40), false);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+        assert!(narrow.contains("on.csv  1,234,567\n    because it is"), "{narrow}");
+        let whole = table.render(None, false);
+        assert!(whole.contains(&format!("/on/and/on.csv  1,234,567  {why}\n")), "{whole}");
+        assert!(whole.lines().all(|line| line.trim_end() == line));
+    }
+
+    #[test]
+    fn long_words_are_wrapped_and_cut_without_a_panic() {
+        for width in 0..12 {
+            assert!(cut_end("abcdefgh", width).chars().count() <= width);
+            assert!(width == 0 || cut_middle("abcdefgh", width).chars().count() <= width);
         }
-        assert!(table.render(None, false).contains("on.csv  1,234,567\n"));
-        assert!(table.render(None, false).lines().all(|line| line.trim_end() == line));
+        assert_eq!(cut_middle("incoming/people-2024.csv", 13), "inco…2024.csv");
+        assert_eq!(wrapped("aaa bbb ccc", 6, Some(14)), "aaa bbb\n      ccc");
+        assert_eq!(wrapped("a  b", 0, None), "a  b");
     }
 
     #[test]

@@ -21,6 +21,13 @@ pub(crate) struct Here {
     pub(crate) printer: Printer,
 }
 
+impl Here {
+    /// A directory that was named beside `-C`, as one would name it from here.
+    pub(crate) fn under(&self, dir: &Path) -> PathBuf {
+        if self.dir == Path::new(".") { dir.to_owned() } else { self.dir.join(dir) }
+    }
+}
+
 /// A pipeline file that was read and checked.
 pub(crate) struct Checked {
     /// The directory it stands in, absolute.

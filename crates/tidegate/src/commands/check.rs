@@ -48,7 +48,7 @@ fn show(here: &Here, pipeline: &Pipeline, warnings: usize) -> Result<(), Stop> {
     };
     let env = pipeline.env.as_ref().map(|env| format!(", environment `{env}`")).unwrap_or_default();
     printer.line(&format!("{} {verdict}: pipeline `{}`{env}", project::FILE, pipeline.name))?;
-    let mut buckets = Table::new(&["BUCKET", "WHERE"]);
+    let mut buckets = Table::new(&["BUCKET", "~WHERE"]);
     for bucket in pipeline.buckets.values() {
         buckets.row(vec![bucket.name.as_str().into(), place(bucket).into()]);
     }
@@ -58,7 +58,7 @@ fn show(here: &Here, pipeline: &Pipeline, warnings: usize) -> Result<(), Stop> {
         let key = if names.is_empty() { "the first column".to_owned() } else { names.join(", ") };
         tables.row(vec![table.name.as_str().into(), key.into()]);
     }
-    let mut functions = Table::new(&["FUNCTION", "WHEN", "RUNS", "INTO"]);
+    let mut functions = Table::new(&["FUNCTION", "~WHEN", "RUNS", "~INTO"]);
     for function in &pipeline.functions {
         functions.row(vec![
             function.name.as_str().into(),
@@ -80,8 +80,8 @@ fn show(here: &Here, pipeline: &Pipeline, warnings: usize) -> Result<(), Stop> {
 fn judged_by_kinds(pipeline: &Pipeline) -> Result<(), Stop> {
     let kinds = tidegate_functions::catalog();
     for function in &pipeline.functions {
-        let kind = kinds.iter().find(|kind| kind.spec.name == function.kind);
-        if let Some(Err(mut failure)) = kind.map(|kind| (kind.build)(function, pipeline)) {
+        let Some(kind) = kinds.iter().find(|kind| kind.spec.name == function.kind) else { continue };
+        if let Err(mut failure) = (kind.build)(function, pipeline) {
             failure.reason = format!("function `{}`: {}", function.name, failure.reason);
             return Err(failure.into());
         }

@@ -52,7 +52,7 @@ const PAGE: u64 = 1000;
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     let temporary;
     let root = match &args.keep {
-        Some(dir) => here.dir.join(dir),
+        Some(dir) => here.under(dir),
         None => {
             temporary = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
             let dir = temporary.as_ref().map_err(|error| Stop::file("made", &std::env::temp_dir(), error))?;

@@ -1,12 +1,12 @@
 //! `tidegate failures`: what failed, why, and how to go on; and running it again.
 
 use serde_json::json;
-use tidegate_model::{ErrorKind, RunState};
+use tidegate_model::{ErrorKind, Failure, Place, RunState};
 use tidegate_stores::{FailureFilter, FailureRecord, Ledger, Page, Reject, RunFilter, RunRecord};
 
 use super::runs::{ambiguous, check_digits, described, find};
 use crate::exit::{Exit, Stop};
-use crate::output::{Cell, Printer, Table, Tone, counted, grouped, short};
+use crate::output::{Cell, Printer, Table, Tone, counted, grouped, short, shown};
 use crate::project::{Here, Project};
 use crate::wiring::{self, Wired};
 use crate::{moment, settled};
@@ -140,29 +140,35 @@ fn list(here: &Here, project: &Project, which: &List) -> Result<Exit, Stop> {
 }
 
 fn failures_table(printer: &Printer, failures: &[FailureRecord]) -> Table {
-    let mut table = Table::new(&["ID", "AT", "FUNCTION", "OBJECT", "CODE", "WHY"]);
+    let mut table = Table::new(&["ID", "WHEN", "FUNCTION", "~OBJECT", "WHY"]).with_last_below();
     for record in failures {
         table.row(vec![
             short(&record.id).into(),
-            printer.time(record.at).into(),
+            printer.when(record.at).into(),
             match &record.function {
                 Some(function) => function.as_str().into(),
                 None => Cell::from("(none)").tone(Tone::Faint),
             },
             record.event.name().into(),
-            record.failure.code.as_str().into(),
-            record.failure.reason.as_str().into(),
+            why(&record.failure).into(),
         ]);
     }
     table
 }
 
+/// Code, reason and place of a failure in one line, without the object.
+fn why(failure: &Failure) -> String {
+    let place = Place { object: None, ..failure.place.clone() }.to_string();
+    let place = if place.is_empty() { place } else { format!(" ({place})") };
+    format!("{} {}{place}", failure.code, failure.reason)
+}
+
 fn partial_table(printer: &Printer, runs: &[RunRecord]) -> Table {
-    let mut table = Table::new(&["ID", "AT", "FUNCTION", "OBJECT", "#REJECTED"]);
+    let mut table = Table::new(&["ID", "WHEN", "FUNCTION", "~OBJECT", "#REJECTED"]);
     for record in runs {
         table.row(vec![
             short(record.run).into(),
-            record.settled_at.map(|at| printer.time(at)).unwrap_or_default().into(),
+            record.settled_at.map(|at| printer.when(at)).unwrap_or_default().into(),
             record.function.as_str().into(),
             record.event.name().into(),
             record.rejected.into(),
@@ -200,7 +206,7 @@ fn show(here: &Here, project: &Project, id: &str) -> Result<Exit, Stop> {
         Some(run) => printer.text(&described(printer, run))?,
         None => {
             let record = failure.as_ref().expect("found above when there is no run");
-            printer.line(&format!("object    {}", crate::output::shown(&record.event.name())))?;
+            printer.line(&format!("object    {}", shown(&record.event.name())))?;
             printer.line(&format!("seen      {}", printer.time(record.at)))?;
         }
     }
@@ -217,6 +223,10 @@ fn show(here: &Here, project: &Project, id: &str) -> Result<Exit, Stop> {
             printer.line(&format!("… {} in all", grouped(run.rejected)))?;
             printer.hint(&format!("tidegate failures rejects {}", short(run.run)));
         }
+        if let Some(object) = run.event.object() {
+            let (bucket, key) = (shown(&object.bucket), shown(&object.key));
+            printer.hint(&format!("correct these rows, then: tidegate put FILE {bucket} --as '{key}'"));
+        }
     }
     if let Some(record) = &failure {
         printer.hint(&format!("mend it, then: tidegate failures retry {} && tidegate run --once", short(&record.id)));
@@ -225,7 +235,7 @@ fn show(here: &Here, project: &Project, id: &str) -> Result<Exit, Stop> {
 }
 
 fn rejects_table(rejects: &[Reject]) -> Table {
-    let mut table = Table::new(&["#LINE", "COLUMN", "CODE", "WHY"]);
+    let mut table = Table::new(&["#LINE", "~COLUMN", "CODE", "~WHY"]);
     for reject in rejects {
         table.row(vec![
             reject.place.line.map(|line| line.to_string()).unwrap_or_default().into(),

@@ -48,13 +48,13 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         let names: Vec<String> = TEMPLATES.iter().map(|template| template.name.to_owned()).collect();
         Stop::wrong(format!("there is no template `{name}`")).expected(crate::wiring::one_of(&names))
     })?;
-    let dir = args.directory.as_ref().map_or_else(|| here.dir.clone(), |dir| here.dir.join(dir));
+    let dir = args.directory.as_ref().map_or_else(|| here.dir.clone(), |dir| here.under(dir));
     template.write(&dir)?;
     if here.printer.json {
         here.printer.document(&json!({ "template": template.name, "dir": dir, "pipeline": dir.join(FILE) }))?;
         return Ok(Exit::Done);
     }
-    here.printer.line(&format!("{}", dir.join(FILE).display()))?;
+    here.printer.line(&dir.join(FILE).display().to_string())?;
     let into = dir.join("buckets").join(template.entrance);
     let change_dir = if dir == here.dir { String::new() } else { format!(" -C {}", dir.display()) };
     here.printer.hint(&format!("put a file into `{}`, then: tidegate{change_dir} run --once", into.display()));

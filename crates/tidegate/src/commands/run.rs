@@ -182,6 +182,9 @@ async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(),
 
 /// `3 runs succeeded, 1 failed, 2 rows rejected`.
 fn in_words(counts: Counts) -> String {
+    if counts == Counts::default() {
+        return "no runs".to_owned();
+    }
     let mut text = format!("{} succeeded", counted(counts.succeeded, "run"));
     if counts.failed > 0 {
         text.push_str(&format!(", {} failed", grouped(counts.failed)));

@@ -70,12 +70,12 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
 }
 
 fn listed(printer: &Printer, records: &[RunRecord]) -> Table {
-    let mut table = Table::new(&["RUN", "SEEN", "FUNCTION", "STATE", "OBJECT", "#REJECTED"]);
+    let mut table = Table::new(&["RUN", "SEEN", "FUNCTION", "STATE", "~OBJECT", "#REJECTED"]);
     for record in records {
         let (word, tone) = settled::word(record.state);
         table.row(vec![
             short(record.run).into(),
-            printer.time(record.seen_at).into(),
+            printer.when(record.seen_at).into(),
             record.function.as_str().into(),
             Cell::from(word).tone(tone),
             record.event.name().into(),

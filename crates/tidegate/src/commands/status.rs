@@ -57,7 +57,7 @@ fn show(here: &Here, project: &Project, functions: &[FunctionCounts], unrouted: 
     let printer = &here.printer;
     let env = project.pipeline.env.as_ref().map(|env| format!(", environment `{env}`")).unwrap_or_default();
     printer.line(&format!("pipeline `{}`{env}\n", project.pipeline.name))?;
-    let mut buckets = Table::new(&["BUCKET", "WHERE"]);
+    let mut buckets = Table::new(&["BUCKET", "~WHERE"]);
     for bucket in project.pipeline.buckets.values() {
         buckets.row(vec![bucket.name.as_str().into(), place(bucket).into()]);
     }
@@ -65,9 +65,9 @@ fn show(here: &Here, project: &Project, functions: &[FunctionCounts], unrouted: 
         printer.table(&buckets)?;
         printer.line("")?;
     }
-    let mut table = Table::new(&["FUNCTION", "#WAITING", "#RUNNING", "#SUCCEEDED", "#FAILED", "#REJECTED", "LAST"]);
+    let mut table = Table::new(&["~FUNCTION", "#WAITING", "#RUNNING", "#SUCCEEDED", "#FAILED", "#REJECTED", "LAST"]);
     for counts in functions {
-        let last = counts.last_settled_at.map(|moment| printer.time(moment)).unwrap_or_default();
+        let last = counts.last_settled_at.map(|moment| printer.when(moment)).unwrap_or_default();
         let name = match project.pipeline.function(&counts.function) {
             Some(_) => counts.function.as_str().into(),
             None => Cell::from(format!("{} (gone)", counts.function)).tone(Tone::Faint),

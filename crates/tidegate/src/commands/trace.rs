@@ -178,7 +178,7 @@ fn render_version(printer: &Printer, version: &Version, depth: usize, text: &mut
         if let Some(note) = &run.note {
             let _ = writeln!(text, "{indent}  {}", shown(note));
         }
-        if run.rejected > 0 {
+        if run.rejected > 0 && run.note.is_none() {
             let _ = writeln!(text, "{indent}  {} refused", counted(run.rejected, "row"));
         }
         if let Some(failure) = &run.failure {

@@ -1,7 +1,10 @@
 //! The binary as people use it: every test starts it in a temporary directory and reads what they would read.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot be done ends it")]
+
 mod flow;
 mod generated;
 mod place;
 mod processes;
+mod terminal;
 mod wrong;
