@@ -1,9 +1,11 @@
 //! Backfill: events for objects that are there already, admitted for one function on the same path as live ones.
 
+use std::collections::HashSet;
+
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use tidegate_model::{ErrorKind, Event, ObjectVersion};
-use tidegate_stores::{Error, Page, Result};
+use tidegate_model::{ErrorKind, Event, ObjectVersion, RunId};
+use tidegate_stores::{Error, FailureFilter, Page, Result};
 
 use crate::engine::{Engine, Ready};
 
@@ -84,7 +86,25 @@ impl Engine {
                 fresh.push(admission);
             }
         }
-        if dry_run { Ok(()) } else { self.admit_and_enqueue(fresh).await }
+        if dry_run {
+            return Ok(());
+        }
+        let runs: Vec<RunId> = fresh.iter().flat_map(|admission| &admission.runs).map(|run| run.run).collect();
+        let admitted = self.admit_and_enqueue(fresh).await?;
+        let unsettled: HashSet<RunId> = admitted.into_iter().flat_map(|admitted| admitted.unsettled).collect();
+        self.reopen(runs.into_iter().filter(|run| !unsettled.contains(run))).await
+    }
+
+    /// Makes failed runs wait again.
+    async fn reopen(&self, failed: impl Iterator<Item = RunId>) -> Result<()> {
+        let mut is_any = false;
+        for run in failed {
+            let filter = FailureFilter { id_prefix: Some(run.to_string()), ..FailureFilter::default() };
+            self.wiring.ledger.reopen(filter, self.now()).await?;
+            is_any = true;
+        }
+        // Their events are unacknowledged again.
+        if is_any { self.recover().await.map(drop) } else { Ok(()) }
     }
 
     fn ready(&self, function: &str) -> Result<&Ready> {

@@ -44,22 +44,25 @@ impl Engine {
         };
         let work = AssertUnwindSafe(call_and_commit(self, ready, &context)).catch_unwind();
         let result = tokio::select! {
-            result = tokio::time::timeout(ready.spec.timeout, work) => result,
-            () = cancel.cancelled() => return Called::Cancelled,
+            result = tokio::time::timeout(ready.spec.timeout, work) => Some(result),
+            () = cancel.cancelled() => None,
         };
-        match result {
-            Ok(Ok(Ok((outcome, outputs)))) => {
+        let called = match result {
+            Some(Ok(Ok(Ok((outcome, outputs))))) => {
                 let input_sha256 = context.made().input_sha256.take();
-                Called::Succeeded { outcome, outputs, input_sha256 }
+                return Called::Succeeded { outcome, outputs, input_sha256 };
             }
-            Ok(Ok(Err(failure))) => Called::Failed(failure),
-            Ok(Err(panic)) => Called::Failed(panicked(panic.as_ref())),
-            Err(_) => {
+            Some(Ok(Ok(Err(failure)))) => Called::Failed(failure),
+            Some(Ok(Err(panic))) => Called::Failed(panicked(panic.as_ref())),
+            Some(Err(_)) => {
                 // Blocking work cannot be dropped; it looks at the token and ends.
                 cancel.cancel();
                 Called::Failed(timed_out(ready))
             }
-        }
+            None => Called::Cancelled,
+        };
+        self.committed(&context.made().committing);
+        called
     }
 }
 
@@ -74,7 +77,8 @@ async fn call_and_commit(engine: &Engine, ready: &Ready, context: &Context) -> R
         let store = engine.wiring.buckets.get(&bucket).ok_or_else(|| {
             Failure::new("R0006", ErrorKind::Bug, format!("bucket `{bucket}` is granted but not there"))
         })?;
-        engine.committing().insert((bucket, key), context.attempt.hops + 1);
+        engine.committing().insert((bucket.clone(), key.clone()), context.attempt.hops + 1);
+        context.made().committing.push((bucket, key));
         outputs.push(file.commit(store.as_ref()).await?);
     }
     Ok((outcome, outputs))

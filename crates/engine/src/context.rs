@@ -37,6 +37,8 @@ pub(crate) struct Made {
     pub(crate) rows: Vec<Output>,
     /// SHA-256 of the input, once it was read to its end.
     pub(crate) input_sha256: Option<String>,
+    /// Bucket and key of the objects whose commit has begun.
+    pub(crate) committing: Vec<(String, String)>,
 }
 
 impl Context {

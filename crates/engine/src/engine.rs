@@ -24,8 +24,8 @@ pub(crate) const MAX_HOPS: u32 = 16;
 pub struct Engine {
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) functions: BTreeMap<String, Arc<Ready>>,
-    /// Attempts under way in this process, each with the means to stop it.
-    held: Mutex<HashMap<RunId, CancellationToken>>,
+    /// Attempts under way in this process by run, each with its number and the means to stop it.
+    held: Mutex<HashMap<RunId, (u32, CancellationToken)>>,
     /// Objects that runs of this process are just committing, with the hops of what they will cause.
     committing: Mutex<HashMap<(String, String), u32>>,
     /// Hears how attempts of this process ended.
@@ -76,22 +76,32 @@ impl Engine {
         &self.wiring.pipeline
     }
 
-    /// The ledger's word on how an attempt ended; whoever observes hears it after that.
-    pub(crate) async fn record(&self, attempt: &Attempt, settlement: Settlement) -> Result<()> {
+    /// The ledger's word on how an attempt ended; whoever observes hears it after that. False if the attempt was no
+    /// longer the run's last: its end means nothing, and the lease is not its to give up.
+    pub(crate) async fn record(&self, attempt: &Attempt, settlement: Settlement) -> Result<bool> {
         let Some(observer) = &self.observer else {
-            return self.wiring.ledger.settle(settlement).await.map(drop);
+            return self.wiring.ledger.settle(settlement).await;
         };
-        if self.wiring.ledger.settle(settlement.clone()).await? {
+        let is_settled = self.wiring.ledger.settle(settlement.clone()).await?;
+        if is_settled {
             observer(attempt, &settlement);
         }
-        Ok(())
+        Ok(is_settled)
+    }
+
+    /// Forgets the hops of objects: their events are admitted, or left to the bucket's source.
+    pub(crate) fn committed(&self, objects: &[(String, String)]) {
+        let mut committing = self.committing();
+        for object in objects {
+            committing.remove(object);
+        }
     }
 
     pub(crate) fn now(&self) -> jiff::Timestamp {
         (self.wiring.clock)()
     }
 
-    pub(crate) fn held(&self) -> MutexGuard<'_, HashMap<RunId, CancellationToken>> {
+    pub(crate) fn held(&self) -> MutexGuard<'_, HashMap<RunId, (u32, CancellationToken)>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use object_store::{GetOptions, GetRange, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use tidegate_model::{self as model, ErrorKind, Event, Failure, ObjectVersion, Trigger};
-use tidegate_stores::{Admission, Item, NewRun, Result};
+use tidegate_stores::{Admission, Admitted, Error, Item, NewRun, Result};
 
 use crate::engine::{Engine, Ready};
 use crate::hex;
@@ -50,22 +50,36 @@ enum Routed {
     Unrouted(Failure),
     Unchanged,
     Gone,
+    /// The bucket cannot show it just now.
+    Unread(Error),
 }
 
 impl Engine {
     /// Admits object versions: once this completes, each has its runs in the ledger and in the queue, or its verdict.
     ///
     /// # Errors
-    /// `Unavailable`; the sightings must then be reported again.
+    /// `Unavailable`; the sightings must then be reported again. One object that cannot be looked into does not keep the
+    /// others from being admitted.
     pub async fn admit(&self, objects: Vec<ObjectVersion>) -> Result<Intake> {
+        let mut unread = None;
+        let intake = self.admit_readable(objects, &mut unread).await?;
+        unread.map_or(Ok(intake), Err)
+    }
+
+    /// The same, but objects that cannot be looked into just now are left out; `unread` is then the first reason.
+    pub(crate) async fn admit_readable(
+        &self,
+        objects: Vec<ObjectVersion>,
+        unread: &mut Option<Error>,
+    ) -> Result<Intake> {
         let mut total = Intake::default();
         for batch in objects.chunks(BATCH) {
-            total += self.admit_batch(batch).await?;
+            total += self.admit_batch(batch, unread).await?;
         }
         Ok(total)
     }
 
-    async fn admit_batch(&self, objects: &[ObjectVersion]) -> Result<Intake> {
+    async fn admit_batch(&self, objects: &[ObjectVersion], unread: &mut Option<Error>) -> Result<Intake> {
         let mut intake = Intake::default();
         let wanted: Vec<&ObjectVersion> = objects.iter().filter(|object| !self.is_ignored(object)).collect();
         intake.passed_over += (objects.len() - wanted.len()) as u64;
@@ -95,6 +109,10 @@ impl Engine {
                     intake.passed_over += 1;
                     continue;
                 }
+                Routed::Unread(error) => {
+                    unread.get_or_insert(error);
+                    continue;
+                }
             };
             admissions.push(self.admission(event, runs, unrouted));
         }
@@ -103,9 +121,9 @@ impl Engine {
     }
 
     /// Ledger, queue, acknowledgement: in this order a crash anywhere loses nothing.
-    pub(crate) async fn admit_and_enqueue(&self, admissions: Vec<Admission>) -> Result<()> {
+    pub(crate) async fn admit_and_enqueue(&self, admissions: Vec<Admission>) -> Result<Vec<Admitted>> {
         if admissions.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let admitted = self.wiring.ledger.admit(admissions.clone()).await?;
         let mut items = Vec::new();
@@ -116,7 +134,8 @@ impl Engine {
             }
         }
         self.wiring.queue.enqueue(items).await?;
-        self.wiring.ledger.acknowledge(admitted.iter().map(|admitted| admitted.event).collect()).await
+        self.wiring.ledger.acknowledge(admitted.iter().map(|admitted| admitted.event).collect()).await?;
+        Ok(admitted)
     }
 
     pub(crate) fn admission(&self, event: Event, runs: Vec<NewRun>, unrouted: Option<Failure>) -> Admission {
@@ -137,9 +156,11 @@ impl Engine {
             self.functions.values().map(AsRef::as_ref).filter(|ready| takes_key(&ready.spec, object)).collect();
         let by_format = by_key.iter().any(|ready| format_of(&ready.spec).is_some());
         let format = if by_format || by_key.is_empty() {
-            match self.sniff(object).await? {
-                Some(format) => Some(format),
-                None => return Ok(Routed::Gone),
+            match self.sniff(object).await {
+                Ok(Some(format)) => Some(format),
+                Ok(None) => return Ok(Routed::Gone),
+                Err(error) if error.is_retryable() => return Ok(Routed::Unread(error)),
+                Err(error) => return Ok(Routed::Unrouted(unreadable(object, error))),
             }
         } else {
             None
@@ -226,6 +247,14 @@ impl Engine {
     }
 }
 
+/// The verdict on an object that nobody may look into, so that nobody can say who takes it.
+fn unreadable(object: &ObjectVersion, error: Error) -> Failure {
+    let failure = error.into_failure("R0005");
+    let help =
+        failure.help.clone().unwrap_or_else(|| "let the object be read, then `tidegate failures retry`".to_owned());
+    failure.at(model::Place { object: Some(object.path()), ..model::Place::default() }).help(help)
+}
+
 /// True if `function` is triggered by the object's bucket and key, whatever the content.
 pub(crate) fn takes_key(function: &model::Function, object: &ObjectVersion) -> bool {
     match &function.trigger {
@@ -258,10 +287,16 @@ impl Engine {
         if self.is_ignored(object) || !takes_key(&ready.spec, object) {
             return Ok(None);
         }
-        if let Some(wanted) = format_of(&ready.spec)
-            && self.sniff(object).await? != Some(wanted)
-        {
-            return Ok(None);
+        if let Some(wanted) = format_of(&ready.spec) {
+            match self.sniff(object).await {
+                Ok(found) if found == Some(wanted) => {}
+                Ok(_) => return Ok(None),
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(object = object.path(), %error, "left out: nobody may look into it");
+                    return Ok(None);
+                }
+            }
         }
         Ok(Some(new_run(&ready.spec, &Event::Created(object.clone()))))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_model::ErrorKind;
+use tidegate_model::{ErrorKind, ObjectVersion};
 use tidegate_stores::{Error, EventSource, Result, Sighting};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -12,8 +12,11 @@ use crate::engine::Engine;
 use crate::intake::Intake;
 use crate::worker::Until;
 
-/// How long a source that failed is left alone.
+/// How long until what could not be admitted is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// With so many sightings that could not be admitted, a source is not asked for more.
+const MOST_KEPT: usize = 10_000;
 
 impl Engine {
     /// Watches, keeps schedules and works until `stop` is cancelled.
@@ -46,7 +49,7 @@ impl Engine {
     /// source that reports once what is in a bucket.
     ///
     /// # Errors
-    /// `Unavailable`.
+    /// `Unavailable`; if it is about objects that could not be looked into, everything else was worked on.
     pub async fn run_once<L>(self: &Arc<Self>, list: L, stop: CancellationToken) -> Result<Intake>
     where
         L: Fn(&str) -> Box<dyn EventSource>,
@@ -57,6 +60,7 @@ impl Engine {
         let mut is_first = true;
         loop {
             let mut round = Intake::default();
+            let mut unread = None;
             for bucket in self.wiring.pipeline.watched_buckets() {
                 let mut source = list(bucket);
                 loop {
@@ -64,7 +68,7 @@ impl Engine {
                     if sightings.is_empty() || stop.is_cancelled() {
                         break;
                     }
-                    round += self.admit_sightings(&sightings).await?;
+                    round += self.admit_readable(objects_of(&sightings), &mut unread).await?;
                 }
             }
             self.work(Until::Drained, stop.clone()).await?;
@@ -72,42 +76,41 @@ impl Engine {
             // What was known in a later round is what this call has just worked on.
             total += Intake { known: if is_first { round.known } else { 0 }, ..round };
             if !(found_new || is_first) || stop.is_cancelled() {
-                return Ok(total);
+                return unread.map_or(Ok(total), Err);
             }
             is_first = false;
         }
     }
 
-    /// Hops 1 to 3 for one source. What cannot be admitted is kept and tried again; a source that fails is asked again.
+    /// Hops 1 to 3 for one source. What cannot be admitted is kept and tried again, and holds nothing else back; a source
+    /// that fails waits and tries again by itself.
     async fn watch(self: Arc<Self>, mut source: Box<dyn EventSource>, stop: CancellationToken) -> Result<()> {
-        let mut kept = Vec::new();
+        let mut kept: Vec<Sighting> = Vec::new();
         loop {
             let step = async {
-                if kept.is_empty() {
-                    kept = source.next().await?;
-                }
-                self.admit_sightings(&kept).await?;
-                source.acknowledge(&kept).await
+                let found = tokio::select! {
+                    found = source.next(), if kept.len() < MOST_KEPT => found,
+                    () = tokio::time::sleep(PAUSE), if !kept.is_empty() => Ok(Vec::new()),
+                };
+                kept.extend(found?);
+                self.admit(objects_of(&kept)).await?;
+                source.acknowledge(&kept).await?;
+                kept.clear();
+                Ok::<(), Error>(())
             };
             let result = tokio::select! {
                 result = step => result,
                 () = stop.cancelled() => return Ok(()),
             };
             match result {
-                Ok(()) => kept.clear(),
-                Err(error) if error.is_retryable() => {
-                    tracing::warn!(%error, "a bucket cannot be watched just now");
-                    tokio::select! {
-                        () = tokio::time::sleep(PAUSE) => {}
-                        () = stop.cancelled() => return Ok(()),
-                    }
-                }
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => tracing::warn!(%error, "a bucket cannot be watched just now"),
                 Err(error) => return Err(error),
             }
         }
     }
+}
 
-    async fn admit_sightings(&self, sightings: &[Sighting]) -> Result<Intake> {
-        self.admit(sightings.iter().map(|sighting| sighting.object.clone()).collect()).await
-    }
+fn objects_of(sightings: &[Sighting]) -> Vec<ObjectVersion> {
+    sightings.iter().map(|sighting| sighting.object.clone()).collect()
 }

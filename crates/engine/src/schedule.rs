@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_model::{Event, Tick, Trigger};
+use tidegate_model::{Cron, Event, Tick, Trigger};
 use tidegate_stores::Result;
 use tokio_util::sync::CancellationToken;
 
@@ -18,10 +18,10 @@ use crate::intake::new_run;
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 impl Engine {
-    /// Admits ticks as they fall due, until stopped.
+    /// Admits ticks as they fall due, until stopped. One that cannot be admitted is made up for later.
     ///
     /// # Errors
-    /// `Unavailable`.
+    /// What will not mend by itself.
     pub async fn keep_schedules(&self, stop: CancellationToken) -> Result<()> {
         let scheduled = self.scheduled();
         if scheduled.is_empty() {
@@ -29,7 +29,11 @@ impl Engine {
             return Ok(());
         }
         while !stop.is_cancelled() {
-            self.admit_due_ticks().await?;
+            match self.admit_due_ticks().await {
+                Ok(_) => {}
+                Err(error) if error.is_retryable() => tracing::warn!(%error, "schedules cannot be kept just now"),
+                Err(error) => return Err(error),
+            }
             let now = self.now();
             let next = scheduled.iter().filter_map(|ready| next_after(&ready.spec.trigger, now)).min();
             let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok()).unwrap_or(LOOK_AGAIN);
@@ -82,17 +86,28 @@ fn newest_due(trigger: &Trigger, last: Option<Timestamp>, now: Timestamp) -> Opt
             last.is_none_or(|last| newest > last).then_some(newest)
         }
         Trigger::Cron(cron) => {
-            // Without a past, look back no further than a second, so that a tick that falls due just now is not missed.
-            let from = last.unwrap_or_else(|| now.checked_sub(LOOK_AGAIN).unwrap_or(now));
-            let mut newest = None;
-            let mut at = cron.next_after(from);
-            while let Some(due) = at.filter(|due| *due <= now) {
-                newest = Some(due);
-                at = cron.next_after(due);
+            // Without a past, look back no further than one sleep, so that a tick that falls due just now is not missed.
+            let first = last.unwrap_or_else(|| before(now, LOOK_AGAIN));
+            // The newest is near in most cases; after a long pause there may be many between it and the last.
+            for hours in [1, 24, 24 * 32] {
+                let from = before(now, Duration::from_hours(hours)).max(first);
+                let newest = newest_between(cron, from, now);
+                if newest.is_some() || from == first {
+                    return newest;
+                }
             }
-            newest
+            newest_between(cron, first, now)
         }
     }
+}
+
+fn before(now: Timestamp, period: Duration) -> Timestamp {
+    now.checked_sub(period).unwrap_or(Timestamp::MIN)
+}
+
+/// The newest planned moment after `from` that is not after `to`.
+fn newest_between(cron: &Cron, from: Timestamp, to: Timestamp) -> Option<Timestamp> {
+    std::iter::successors(cron.next_after(from), |due| cron.next_after(*due)).take_while(|due| *due <= to).last()
 }
 
 /// The first planned moment after `now`.
@@ -114,7 +129,6 @@ fn floor(now: Timestamp, period: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_model::Cron;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a timestamp")
@@ -135,6 +149,14 @@ mod tests {
         let cron = Trigger::Cron(Cron::new("0 * * * *", "UTC").expect("a cron expression"));
         let last = Some(at("2024-07-01T02:00:00Z"));
         assert_eq!(newest_due(&cron, last, at("2024-07-01T10:07:30Z")), Some(at("2024-07-01T10:00:00Z")));
+        assert_eq!(newest_due(&cron, last, at("2026-07-01T10:00:00Z")), Some(at("2026-07-01T10:00:00Z")));
+        assert_eq!(newest_due(&cron, last, at("2024-07-01T02:59:59Z")), None);
         assert_eq!(newest_due(&cron, None, at("2024-07-01T10:07:30Z")), None);
+        assert_eq!(newest_due(&cron, None, at("2024-07-01T10:00:10Z")), Some(at("2024-07-01T10:00:00Z")));
+        let yearly = Trigger::Cron(Cron::new("0 3 29 2 *", "UTC").expect("a cron expression"));
+        assert_eq!(
+            newest_due(&yearly, Some(at("2019-01-01T00:00:00Z")), at("2024-01-01T00:00:00Z")),
+            Some(at("2020-02-29T03:00:00Z"))
+        );
     }
 }

@@ -20,7 +20,20 @@ impl Engine {
             Called::Succeeded { outputs, .. } => objects_of(outputs),
             _ => Vec::new(),
         };
-        match called {
+        let keys: Vec<_> = made.iter().map(|object| (object.bucket.clone(), object.key.clone())).collect();
+        let settled = self.settle_and_follow_up(lease, attempt, called, made).await;
+        self.committed(&keys);
+        settled
+    }
+
+    async fn settle_and_follow_up(
+        self: &Arc<Self>,
+        lease: &Lease,
+        attempt: &Attempt,
+        called: Called,
+        made: Vec<ObjectVersion>,
+    ) -> Result<()> {
+        let is_settled = match called {
             Called::Cancelled => return self.give_back(lease, attempt).await,
             Called::Outdated => self.replace_outdated(attempt).await?,
             Called::Succeeded { outcome, outputs, input_sha256 } => {
@@ -30,7 +43,7 @@ impl Engine {
                 settlement.rejected = outcome.rejected;
                 settlement.note = outcome.note;
                 settlement.input_sha256 = input_sha256;
-                self.record(attempt, settlement).await?;
+                self.record(attempt, settlement).await?
             }
             Called::Failed(failure) => {
                 let failure = with_object(failure, attempt);
@@ -45,11 +58,13 @@ impl Engine {
                 let state = if superseded { RunState::Superseded } else { RunState::Failed };
                 let mut settlement = self.settlement(attempt, state);
                 settlement.failure = Some(failure);
-                self.record(attempt, settlement).await?;
+                self.record(attempt, settlement).await?
             }
+        };
+        if is_settled {
+            self.wiring.queue.acknowledge(lease.clone()).await?;
+            self.follow_up(made).await;
         }
-        self.wiring.queue.acknowledge(lease.clone()).await?;
-        self.follow_up(made).await;
         Ok(())
     }
 
@@ -74,8 +89,10 @@ impl Engine {
         let due = self.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
         let mut settlement = self.settlement(attempt, RunState::Waiting);
         settlement.failure = Some(failure);
-        self.record(attempt, settlement).await?;
-        self.wiring.queue.release(lease.clone(), due, true).await
+        if self.record(attempt, settlement).await? {
+            self.wiring.queue.release(lease.clone(), due, true).await?;
+        }
+        Ok(())
     }
 
     /// The attempt never counted: somebody else, or the next process, takes the run as if it had not been leased.
@@ -85,8 +102,8 @@ impl Engine {
     }
 
     /// The function's rules changed while the run waited: the event gets a run under the present rules instead.
-    async fn replace_outdated(&self, attempt: &Attempt) -> Result<()> {
-        let Some(ready) = self.functions.get(&attempt.function) else { return Ok(()) };
+    async fn replace_outdated(&self, attempt: &Attempt) -> Result<bool> {
+        let Some(ready) = self.functions.get(&attempt.function) else { return Ok(false) };
         let successor = new_run(&ready.spec, &attempt.event);
         let reason = format!("the function's rules changed; run {} replaces this one", successor.run);
         let mut admission = self.admission(attempt.event.clone(), vec![successor], None);
@@ -100,14 +117,9 @@ impl Engine {
     /// Admits the objects that a run made, without waiting for a source to see them.
     async fn follow_up(&self, made: Vec<ObjectVersion>) {
         let watched = self.wiring.pipeline.watched_buckets();
-        let keys: Vec<_> = made.iter().map(|object| (object.bucket.clone(), object.key.clone())).collect();
         let events = made.into_iter().filter(|object| watched.contains(object.bucket.as_str())).collect();
         if let Err(error) = self.admit(events).await {
             tracing::warn!(%error, "an output could not be admitted at once; the bucket's source will see it");
-        }
-        let mut committing = self.committing();
-        for key in keys {
-            committing.remove(&key);
         }
     }
 }

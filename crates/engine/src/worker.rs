@@ -145,20 +145,32 @@ impl Engine {
             }
             Claim::Granted(attempt) => {
                 let cancel = CancellationToken::new();
-                self.held().insert(lease.run, cancel.clone());
+                if let Some((_, older)) = self.held().insert(lease.run, (attempt.number, cancel.clone())) {
+                    older.cancel();
+                }
                 let called = self.call(&attempt, cancel).await;
-                self.held().remove(&lease.run);
+                {
+                    // After a lost lease a newer attempt may be under way here, and stays.
+                    let mut held = self.held();
+                    if held.get(&lease.run).is_some_and(|(number, _)| *number == attempt.number) {
+                        held.remove(&lease.run);
+                    }
+                }
                 self.settle(&lease, &attempt, called).await
             }
         }
     }
 
-    /// Heartbeat: moves the end of every lease held here; stops attempts whose lease is lost.
+    /// Heartbeat: moves the end of every lease held here; stops attempts whose lease is lost. It also enqueues what a
+    /// process that was killed, or a queue that failed, left between ledger and queue.
     async fn keep_alive(self: Arc<Self>) {
         let mut beat = tokio::time::interval(LEASE / 3);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             beat.tick().await;
+            if let Err(error) = self.recover().await {
+                tracing::warn!(%error, "what may not have reached the queue cannot be enqueued just now");
+            }
             let runs: Vec<_> = self.held().keys().copied().collect();
             if runs.is_empty() {
                 continue;
@@ -167,7 +179,7 @@ impl Engine {
             match self.wiring.queue.extend(&self.wiring.worker, runs, until).await {
                 Ok(lost) => {
                     for run in lost {
-                        if let Some(cancel) = self.held().get(&run) {
+                        if let Some((_, cancel)) = self.held().get(&run) {
                             cancel.cancel();
                         }
                     }
@@ -181,7 +193,7 @@ impl Engine {
     async fn end_attempts(&self, tasks: &mut JoinSet<String>) {
         let all_end = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, all_end).await.is_err() {
-            for cancel in self.held().values() {
+            for (_, cancel) in self.held().values() {
                 cancel.cancel();
             }
             while tasks.join_next().await.is_some() {}

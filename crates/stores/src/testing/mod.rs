@@ -7,6 +7,10 @@ pub mod seaweed;
 pub mod ledger;
 pub mod queue;
 pub mod table;
+mod chance;
+pub mod conservation;
+pub mod faults;
 mod scope;
 
+pub use chance::Chance;
 pub use scope::{Scope, at};
