@@ -1,7 +1,8 @@
 //! `tidegate failures`: what failed, why, and how to go on; and running it again.
 
+use serde::Serialize;
 use serde_json::json;
-use tidegate_model::{ErrorKind, Failure, Place, RunState};
+use tidegate_model::{ErrorKind, Event, Failure, Place, RunState};
 use tidegate_stores::{FailureFilter, FailureRecord, Ledger, Page, Reject, RunFilter, RunRecord};
 
 use super::runs::{ambiguous, check_digits, described, find};
@@ -46,6 +47,9 @@ enum What {
 struct List {
     #[command(flatten)]
     which: Which,
+    /// Also those that are mended: whose object was taken in a newer version.
+    #[arg(long)]
+    all: bool,
     /// How many.
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: u64,
@@ -109,21 +113,26 @@ fn list(here: &Here, project: &Project, which: &List) -> Result<Exit, Stop> {
         ..RunFilter::default()
     };
     let only_failures = filter.code.is_some();
-    let (failures, partial) = wiring::ask(async {
+    let (mut failures, mut partial) = wiring::ask(async {
         let failures = history.failures(filter, Page::first(which.limit)).await?;
         let partial = match only_failures {
             true => Vec::new(),
             false => history.runs(with_rejects, Page::first(which.limit)).await?,
         };
-        Ok::<_, Stop>((failures, partial))
+        Ok::<_, Stop>((judged(history.as_ref(), failures).await?, judged(history.as_ref(), partial).await?))
     })??;
     if here.printer.json {
         here.printer.document(&json!({ "failures": failures, "with_rejects": partial }))?;
         return Ok(Exit::Done);
     }
-    if failures.is_empty() && partial.is_empty() {
+    let all = failures.len() + partial.len();
+    if !which.all {
+        failures.retain(|failure| !failure.mended);
+        partial.retain(|run| !run.mended);
+    }
+    let mended = all - failures.len() - partial.len();
+    if failures.is_empty() && partial.is_empty() && mended == 0 {
         here.printer.remark("no failures");
-        return Ok(Exit::Done);
     }
     if !failures.is_empty() {
         here.printer.table(&failures_table(&here.printer, &failures))?;
@@ -132,16 +141,71 @@ fn list(here: &Here, project: &Project, which: &List) -> Result<Exit, Stop> {
         here.printer.line(if failures.is_empty() { "Rows were refused:" } else { "\nRows were refused:" })?;
         here.printer.table(&partial_table(&here.printer, &partial))?;
     }
-    let first = failures.first().map(|record| record.id.clone()).or_else(|| Some(partial.first()?.run.to_string()));
+    if mended > 0 {
+        let verb = if mended == 1 { "is" } else { "are" };
+        let count = counted(mended as u64, "failure");
+        here.printer.remark(&format!("{count} {verb} mended by newer versions of the objects; `--all` lists them"));
+    }
+    let first = failures.first().map(|failure| failure.record.id.clone());
+    let first = first.or_else(|| Some(partial.first()?.record.run.to_string()));
     if let Some(id) = first {
         here.printer.hint(&format!("tidegate failures show {}", short(id)));
     }
     Ok(Exit::Done)
 }
 
-fn failures_table(printer: &Printer, failures: &[FailureRecord]) -> Table {
+/// A failure, and whether it still matters.
+#[derive(Serialize)]
+struct Judged<R> {
+    #[serde(flatten)]
+    record: R,
+    /// True if a newer run of the function on the object has taken all of it.
+    mended: bool,
+}
+
+/// What was to be done by a function on an event, and at which run it failed.
+trait Failed {
+    fn of(&self) -> (Option<&str>, &Event, String);
+}
+
+impl Failed for FailureRecord {
+    fn of(&self) -> (Option<&str>, &Event, String) {
+        (self.function.as_deref(), &self.event, self.id.clone())
+    }
+}
+
+impl Failed for RunRecord {
+    fn of(&self) -> (Option<&str>, &Event, String) {
+        (Some(&self.function), &self.event, self.run.to_string())
+    }
+}
+
+async fn judged<R: Failed>(history: &dyn Ledger, records: Vec<R>) -> Result<Vec<Judged<R>>, Stop> {
+    let mut all = Vec::with_capacity(records.len());
+    for record in records {
+        let mended = match record.of() {
+            (function, Event::Created(object), run) => {
+                let filter = RunFilter {
+                    function: function.map(str::to_owned),
+                    bucket: Some(object.bucket.clone()),
+                    key: Some(object.key.clone()),
+                    ..RunFilter::default()
+                };
+                let newest = history.runs(filter, Page::first(1)).await?.pop();
+                newest.is_some_and(|newest| {
+                    newest.run.to_string() != run && newest.state == RunState::Succeeded && newest.rejected == 0
+                })
+            }
+            _ => false,
+        };
+        all.push(Judged { record, mended });
+    }
+    Ok(all)
+}
+
+fn failures_table(printer: &Printer, failures: &[Judged<FailureRecord>]) -> Table {
     let mut table = Table::new(&["ID", "WHEN", "FUNCTION", "~OBJECT", "WHY"]).with_last_below();
-    for record in failures {
+    for Judged { record, .. } in failures {
         table.row(vec![
             short(&record.id).into(),
             printer.when(record.at).into(),
@@ -163,9 +227,9 @@ fn why(failure: &Failure) -> String {
     format!("{} {}{place}", failure.code, failure.reason)
 }
 
-fn partial_table(printer: &Printer, runs: &[RunRecord]) -> Table {
+fn partial_table(printer: &Printer, runs: &[Judged<RunRecord>]) -> Table {
     let mut table = Table::new(&["ID", "WHEN", "FUNCTION", "~OBJECT", "#REJECTED"]);
-    for record in runs {
+    for Judged { record, .. } in runs {
         table.row(vec![
             short(record.run).into(),
             record.settled_at.map(|at| printer.when(at)).unwrap_or_default().into(),

@@ -164,6 +164,10 @@ async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(),
         printer.line(&format!("\n{}: {}", shown(&record.event.name()), who))?;
         printer.text(&printer.failure_text(&record.failure))?;
     }
+    let failed = summary.runs.failed + unrouted;
+    if failed > summary.failures.len() as u64 && !summary.failures.is_empty() {
+        printer.line(&format!("\n… and {} more", grouped(failed - summary.failures.len() as u64)))?;
+    }
     if !summary.complete {
         let left: u64 =
             wired.state.depth(Timestamp::now()).await?.iter().map(|depth| depth.waiting + depth.leased).sum();

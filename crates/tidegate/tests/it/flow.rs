@@ -81,6 +81,14 @@ fn refused_rows_are_told_with_line_and_reason() {
     let lines: Vec<_> = rejects["rejects"].as_array().unwrap().iter().map(|reject| &reject["place"]["line"]).collect();
     assert_eq!(lines, [3, 4]);
     assert_eq!(place.json(&["table", "list"])[0]["rows"], 2);
+
+    // A corrected version mends it.
+    place.write("buckets/incoming/a.csv", "id,name\n1,Ann\n2,Bo\n3,Cy\n4,Di\n");
+    place.run(&["run", "--once"]).ends(0);
+    let ran = place.run(&["failures"]).ends(0).says(&["1 failure is mended", "--all"]);
+    assert_eq!(ran.out, "");
+    place.run(&["failures", "--all"]).ends(0).shows(&["incoming/a.csv"]);
+    assert_eq!(place.json(&["failures"])["with_rejects"][0]["mended"], true);
 }
 
 #[test]

@@ -70,3 +70,40 @@ fn the_reference_of_the_pipeline_file_is_what_the_tables_say() {
     let kinds: Vec<_> = tidegate_functions::catalog().iter().map(|kind| kind.spec).collect();
     golden("docs/pipeline-file.md", &tidegate_model::reference(&kinds));
 }
+
+#[test]
+fn the_documented_views_of_the_state_database_are_those_it_has() {
+    let place = Place::people();
+    place.write("buckets/incoming/a.csv", "id,name\n1,Ann\n2\n");
+    place.run(&["run", "--once"]).ends(3);
+    let database = rusqlite::Connection::open(place.path(".tidegate/state.db")).unwrap();
+    let strings = |sql: &str| -> Vec<String> {
+        let mut statement = database.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let page = fs::read_to_string(repository().join("docs/state-database.md")).unwrap();
+    let mut documented: Vec<(String, Vec<String>)> = Vec::new();
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix("## `") {
+            documented.push((heading.split('`').next().unwrap().to_owned(), Vec::new()));
+        } else if let (Some(row), Some((_, columns))) = (line.strip_prefix("| `"), documented.last_mut()) {
+            let names = row.split(" | ").next().unwrap().split(", ");
+            columns.extend(names.map(|name| name.trim_matches(['`', ' ']).to_owned()));
+        }
+    }
+    let views = strings("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name");
+    let mut names: Vec<&str> = documented.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(views, names);
+    for (view, mut columns) in documented {
+        columns.sort();
+        assert_eq!(strings(&format!("SELECT name FROM pragma_table_info('{view}') ORDER BY name")), columns, "{view}");
+    }
+    // The examples are SQL that this database understands, and the views have what the run left.
+    for example in page.split("```sql\n").nth(1).unwrap().split("```").next().unwrap().split(";\n") {
+        database.prepare(example).unwrap_or_else(|error| panic!("{example}: {error}"));
+    }
+    assert_eq!(strings("SELECT state || rejected FROM runs"), ["succeeded1"]);
+    assert_eq!(strings("SELECT line || code FROM rejects"), ["3R0108"]);
+}
