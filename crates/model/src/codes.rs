@@ -9,10 +9,15 @@ macro_rules! pages {
 
 /// Every code with its page, sorted. `P` pipeline file, `C` connection, `R` run, `D` deploy.
 pub static PAGES: &[(&str, &str)] = pages![
+    "C0101" "C0102" "C0103" "C0104" "C0105" "C0106" "C0107"
     "P0100" "P0101" "P0102" "P0103" "P0104" "P0105" "P0106" "P0107" "P0108" "P0109" "P0110" "P0111"
     "P0201" "P0202" "P0203" "P0204" "P0205" "P0206" "P0207" "P0208" "P0209" "P0210" "P0211" "P0212"
     "P0301" "P0302" "P0303" "P0304" "P0305"
     "P0401" "P0402" "P0403" "P0404" "P0405" "P0406" "P0407" "P0408" "P0409"
+    "R0001" "R0002" "R0003" "R0004" "R0005" "R0006" "R0007" "R0008" "R0009" "R0010" "R0011" "R0012"
+    "R0101" "R0102" "R0103" "R0104" "R0105" "R0106" "R0107" "R0108" "R0109" "R0110" "R0111" "R0112" "R0113" "R0114"
+    "R0115" "R0116" "R0117"
+    "R0201" "R0202" "R0203"
 ];
 
 /// The page of a code, in Markdown; upper and lower case are alike. `None` if there is no such code.
