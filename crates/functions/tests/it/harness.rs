@@ -6,13 +6,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use tidegate_engine::{Engine, Wiring};
 use tidegate_functions::catalog;
 use tidegate_model::{self as model, KindSpec};
 use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
 use tidegate_stores::sqlite::State;
-use tidegate_stores::{Ledger, Page, RunFilter, RunRecord, WorkerId, watch};
+use tidegate_stores::table::SqliteTables;
+use tidegate_stores::{Ledger, Page, RunFilter, RunRecord, Table, Tables, WorkerId, watch};
 use tokio_util::sync::CancellationToken;
 
 /// A pipeline in a directory that goes with it.
@@ -41,13 +43,17 @@ impl House {
             .iter()
             .map(|(name, spec)| (name.clone(), bucket::open(spec, &surroundings).expect("a bucket")))
             .collect();
+        let place = SqliteTables::new(dir.path().join(".tidegate/tables.db"));
+        let table = |name: &String| place.table(name).now_or_never().expect("no waiting").expect("a table");
+        let tables: BTreeMap<String, Arc<dyn Table>> =
+            pipeline.tables.keys().map(|name| (name.clone(), table(name))).collect();
         let state = State::in_memory().expect("a state database");
         let wiring = Wiring {
             pipeline: Arc::new(pipeline),
             dir: dir.path().to_owned(),
             places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
             buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
-            tables: BTreeMap::new(),
+            tables,
             ledger: Arc::new(state.clone()),
             queue: Arc::new(state.clone()),
             worker: WorkerId("test".to_owned()),
@@ -68,6 +74,12 @@ impl House {
     /// A file of the pipeline's directory.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
+    }
+
+    /// A table of the pipeline.
+    pub(crate) async fn table(&self, name: &str) -> Arc<dyn Table> {
+        let place = SqliteTables::new(self.path(".tidegate/tables.db"));
+        place.table(name).await.expect("a table")
     }
 
     /// `tidegate run --once`; then every run, newest first.

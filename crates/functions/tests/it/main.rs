@@ -1,4 +1,5 @@
 //! The built-in kinds through the real engine, on directories and SQLite. One module a kind.
 
 mod command;
+mod csv_to_table;
 mod harness;

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use tidegate_model::{ErrorKind, RunId, ValueType};
 
@@ -311,33 +310,22 @@ fn batch(columns: &[(String, ValueType)], rows: &[&Vec<Value>]) -> Result<Record
 
 fn array<'v>(value: ValueType, cells: impl Iterator<Item = &'v Value>) -> ArrayRef {
     match value {
-        ValueType::Integer => {
-            let mut builder = Int64Builder::new();
-            cells.for_each(|cell| {
-                builder.append_option(if let Value::Integer(value) = cell { Some(*value) } else { None })
-            });
-            Arc::new(builder.finish())
-        }
-        ValueType::Real => {
-            let mut builder = Float64Builder::new();
-            cells.for_each(|cell| {
-                builder.append_option(if let Value::Real(value) = cell { Some(*value) } else { None })
-            });
-            Arc::new(builder.finish())
-        }
-        ValueType::Boolean => {
-            let mut builder = BooleanBuilder::new();
-            cells.for_each(|cell| {
-                builder.append_option(if let Value::Boolean(value) = cell { Some(*value) } else { None })
-            });
-            Arc::new(builder.finish())
-        }
-        ValueType::String | ValueType::Decimal | ValueType::Date | ValueType::Timestamp => {
-            let mut builder = StringBuilder::new();
+        ValueType::Integer => Arc::new(
             cells
-                .for_each(|cell| builder.append_option(if let Value::Text(value) = cell { Some(value) } else { None }));
-            Arc::new(builder.finish())
-        }
+                .map(|cell| if let Value::Integer(value) = cell { Some(*value) } else { None })
+                .collect::<Int64Array>(),
+        ),
+        ValueType::Real => Arc::new(
+            cells.map(|cell| if let Value::Real(value) = cell { Some(*value) } else { None }).collect::<Float64Array>(),
+        ),
+        ValueType::Boolean => Arc::new(
+            cells
+                .map(|cell| if let Value::Boolean(value) = cell { Some(*value) } else { None })
+                .collect::<BooleanArray>(),
+        ),
+        ValueType::String | ValueType::Decimal | ValueType::Date | ValueType::Timestamp => Arc::new(
+            cells.map(|cell| if let Value::Text(value) = cell { Some(value) } else { None }).collect::<StringArray>(),
+        ),
     }
 }
 
