@@ -237,7 +237,8 @@ impl Engine {
             _ => None,
         });
         let expected: Vec<String> = here.collect();
-        Failure::new("R0001", ErrorKind::Invalid, format!("no function takes this object; its content looks like {format}"))
+        let looks = if format == "unknown" { String::new() } else { format!("; its content looks like {format}") };
+        Failure::new("R0001", ErrorKind::Invalid, format!("no function takes this object{looks}"))
             .at(model::Place { object: Some(object.path()), ..model::Place::default() })
             .expected(expected.join("; "))
             .help(format!(

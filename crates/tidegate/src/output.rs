@@ -3,8 +3,9 @@
 //! A terminal gets tables that fit it and colours (unless `NO_COLOR` is set); a pipe gets the same text whole and plain;
 //! `--json` gets one document. Text from outside never reaches a terminal with its control characters.
 
+mod table;
+
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use tidegate_model::Failure;
 
+pub(crate) use self::table::{Cell, Table};
 use crate::exit::Stop;
 use crate::project::Checked;
 
@@ -158,6 +160,14 @@ impl Printer {
         complain(&if self.json { checked.json() } else { checked.render(self.colours_err) });
     }
 
+    /// Prints a page of Markdown; on a terminal its paragraphs are broken anew to fit.
+    pub(crate) fn page(&self, page: &str) -> Result<(), Stop> {
+        match self.width {
+            Some(width) => self.text(&reflowed(page, width.min(100))),
+            None => self.line(page.trim_end()),
+        }
+    }
+
     /// A failure with place, expectation and remedy, each on a line of its own, for stdout.
     pub(crate) fn failure_text(&self, failure: &Failure) -> String {
         failure_text(failure, self.colours_out, self.width)
@@ -209,6 +219,9 @@ fn written(result: io::Result<()>) -> Result<(), Stop> {
     })
 }
 
+/// Before lines that continue another.
+const CONTINUED: &str = "      ";
+
 fn failure_text(failure: &Failure, colours: bool, width: Option<usize>) -> String {
     let head = if failure.code.is_empty() { "error: ".to_owned() } else { format!("error[{}]: ", failure.code) };
     let place = failure.place.to_string();
@@ -224,8 +237,12 @@ fn failure_text(failure: &Failure, colours: bool, width: Option<usize>) -> Strin
     for (name, tone, value) in lines {
         let Some(value) = value else { continue };
         text.push_str(&tone.paint(name, colours));
-        text.push_str(&wrapped(&shown(value), name.chars().count(), width));
-        text.push('\n');
+        for (number, line) in value.lines().enumerate() {
+            let at = if number == 0 { name.chars().count() } else { CONTINUED.len() };
+            text.push_str(if number == 0 { "" } else { CONTINUED });
+            text.push_str(&wrapped(&shown(line), at, width));
+            text.push('\n');
+        }
     }
     text
 }
@@ -237,8 +254,9 @@ fn wrapped(text: &str, at: usize, width: Option<usize>) -> String {
     for word in text.split(' ') {
         let length = word.chars().count();
         if column > at && width.is_some_and(|width| column + 1 + length > width) {
-            lines.push_str("\n      ");
-            column = 6;
+            lines.push('\n');
+            lines.push_str(CONTINUED);
+            column = CONTINUED.len();
         } else if column > at || !lines.is_empty() {
             lines.push(' ');
             column += 1;
@@ -263,6 +281,44 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(harmless)
+}
+
+/// Markdown with its paragraphs broken anew; code, headings, tables and lists stay as they are.
+fn reflowed(page: &str, width: usize) -> String {
+    let mut text = String::new();
+    let mut is_code = false;
+    let mut column = 0;
+    for line in page.trim_end().lines() {
+        is_code ^= line.starts_with("```");
+        let is_paragraph =
+            !is_code && line.starts_with(|c: char| c.is_alphanumeric() || c == '`') && !line.starts_with("```");
+        if !is_paragraph {
+            text.push_str(if column > 0 { "\n" } else { "" });
+            text.push_str(line);
+            text.push('\n');
+            column = 0;
+            continue;
+        }
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > width {
+                text.push('\n');
+                column = 0;
+            } else if column > 0 {
+                text.push(' ');
+                column += 1;
+            }
+            text.push_str(word);
+            column += length;
+        }
+    }
+    text.push_str(if column > 0 { "\n" } else { "" });
+    text
+}
+
+/// Several lines as one.
+pub(crate) fn one_line(text: &str) -> String {
+    shown(&text.lines().collect::<Vec<_>>().join(" / ")).into_owned()
 }
 
 /// A number with its thousands apart: `1,234,567`.
@@ -305,145 +361,6 @@ pub(crate) fn short(id: impl ToString) -> String {
     id.to_string().chars().take(8).collect()
 }
 
-/// One cell.
-#[derive(Debug, Clone)]
-pub(crate) struct Cell {
-    text: String,
-    tone: Tone,
-}
-
-impl From<String> for Cell {
-    fn from(text: String) -> Self {
-        Self { text: shown(&text).into_owned(), tone: Tone::Plain }
-    }
-}
-
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        Self::from(text.to_owned())
-    }
-}
-
-impl From<u64> for Cell {
-    fn from(number: u64) -> Self {
-        // A nought says the same as nothing, and less loudly.
-        Self { text: grouped(number), tone: if number == 0 { Tone::Faint } else { Tone::Plain } }
-    }
-}
-
-impl Cell {
-    /// The same, in a colour.
-    pub(crate) fn tone(self, tone: Tone) -> Self {
-        Self { tone, ..self }
-    }
-}
-
-/// Rows under a heading.
-#[derive(Debug, Default)]
-pub(crate) struct Table {
-    columns: Vec<Column>,
-    rows: Vec<Vec<Cell>>,
-    /// True if the last column stands on a line of its own on a terminal.
-    last_is_below: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Column {
-    heading: &'static str,
-    /// Numbers stand right.
-    is_number: bool,
-    /// It may be cut where a terminal is narrow.
-    is_long: bool,
-}
-
-/// No column is cut below this.
-const NARROWEST: usize = 8;
-
-impl Table {
-    /// A table with these columns. A heading that begins with `#` is of numbers, one that begins with `~` of long names,
-    /// which are cut in their middle where a terminal is narrow.
-    pub(crate) fn new(headings: &[&'static str]) -> Self {
-        let column = |heading: &&'static str| Column {
-            heading: heading.trim_start_matches(['#', '~']),
-            is_number: heading.starts_with('#'),
-            is_long: heading.starts_with('~'),
-        };
-        Self { columns: headings.iter().map(column).collect(), rows: Vec::new(), last_is_below: false }
-    }
-
-    /// The same, but on a terminal the last column, without its heading, stands below the others.
-    pub(crate) fn with_last_below(self) -> Self {
-        Self { last_is_below: true, ..self }
-    }
-
-    /// Adds a row.
-    pub(crate) fn row(&mut self, cells: Vec<Cell>) {
-        debug_assert_eq!(cells.len(), self.columns.len());
-        self.rows.push(cells);
-    }
-
-    /// True if it has no rows.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    fn render(&self, width: Option<usize>, colours: bool) -> String {
-        let beside = self.columns.len() - usize::from(self.last_is_below && width.is_some());
-        let columns = &self.columns[..beside];
-        let mut widths: Vec<usize> = columns.iter().map(|column| column.heading.chars().count()).collect();
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.text.chars().count());
-            }
-        }
-        if let Some(available) = width {
-            fit(columns, &mut widths, available);
-        }
-        let mut text = String::new();
-        let headings: Vec<Cell> = columns.iter().map(|column| Cell::from(column.heading).tone(Tone::Strong)).collect();
-        render_row(columns, &headings, &widths, colours, &mut text);
-        for row in &self.rows {
-            render_row(columns, row, &widths, colours, &mut text);
-            if let (Some(width), Some(below)) = (width, row.get(beside)) {
-                let indent = widths.first().map_or(0, |first| first + 2);
-                let below = cut_end(&below.text, width.saturating_sub(indent));
-                let _ = writeln!(text, "{:indent$}{below}", "");
-            }
-        }
-        text
-    }
-}
-
-fn render_row(columns: &[Column], cells: &[Cell], widths: &[usize], colours: bool, text: &mut String) {
-    let mut gap = 0;
-    for ((column, cell), width) in columns.iter().zip(cells).zip(widths) {
-        let value = cut_middle(&cell.text, *width);
-        let space = width - value.chars().count();
-        let (before, after) = if column.is_number { (space, 0) } else { (0, space) };
-        if value.is_empty() {
-            gap += width + 2;
-        } else {
-            let _ = write!(text, "{:1$}", "", gap + before);
-            text.push_str(&cell.tone.paint(&value, colours));
-            gap = after + 2;
-        }
-    }
-    text.push('\n');
-}
-
-/// Takes from the widest column of long names until the row fits, two spaces between columns.
-fn fit(columns: &[Column], widths: &mut [usize], available: usize) {
-    loop {
-        let total = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-        let long = widths.iter_mut().zip(columns).filter(|(_, column)| column.is_long).map(|(width, _)| width);
-        let Some(widest) = long.max() else { return };
-        if total <= available || *widest <= NARROWEST {
-            return;
-        }
-        *widest -= 1;
-    }
-}
-
 /// The text if it has no more than `width` characters, else its beginning and `…`.
 fn cut_end(text: &str, width: usize) -> Cow<'_, str> {
     if text.chars().count() <= width {
@@ -452,44 +369,37 @@ fn cut_end(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(text.chars().take(width.saturating_sub(1)).chain("…".chars().take(width)).collect())
 }
 
-/// The text if it has no more than `width` characters, else its beginning, `…` and its end, which tells names apart.
-fn cut_middle(text: &str, width: usize) -> Cow<'_, str> {
-    let length = text.chars().count();
-    if length <= width {
-        return Cow::Borrowed(text);
-    }
-    let end = width.saturating_sub(1) * 2 / 3;
-    let beginning = width.saturating_sub(1) - end;
-    Cow::Owned(text.chars().take(beginning).chain(['…']).chain(text.chars().skip(length - end)).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_table_fits_its_terminal_and_is_whole_in_a_pipe() {
-        let mut table = Table::new(&["ID", "~KEY", "#ROWS", "WHY"]).with_last_below();
-        let why = "because it is a long story that does not fit into forty columns";
-        table.row(vec!["1".into(), "a/very/long/key/that/goes/on/and/on.csv".into(), 1_234_567.into(), why.into()]);
-        table.row(vec!["2".into(), "b.csv".into(), 1.into(), "so".into()]);
-        let narrow = table.render(Some(40), false);
-        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
-        assert!(narrow.contains("on.csv  1,234,567\n    because it is"), "{narrow}");
-        let whole = table.render(None, false);
-        assert!(whole.contains(&format!("/on/and/on.csv  1,234,567  {why}\n")), "{whole}");
-        assert!(whole.lines().all(|line| line.trim_end() == line));
-    }
-
-    #[test]
     fn long_words_are_wrapped_and_cut_without_a_panic() {
         for width in 0..12 {
             assert!(cut_end("abcdefgh", width).chars().count() <= width);
-            assert!(width == 0 || cut_middle("abcdefgh", width).chars().count() <= width);
         }
-        assert_eq!(cut_middle("incoming/people-2024.csv", 13), "inco…2024.csv");
         assert_eq!(wrapped("aaa bbb ccc", 6, Some(14)), "aaa bbb\n      ccc");
         assert_eq!(wrapped("a  b", 0, None), "a  b");
+    }
+
+    #[test]
+    fn pages_are_broken_anew_but_code_stays() {
+        let page =
+            "# Title\n\none two three\nfour\n\n```\na long line of code that stays\n```\n- a list that stays\nend\n";
+        let narrow =
+            "# Title\n\none two\nthree four\n\n```\na long line of code that stays\n```\n- a list that stays\nend\n";
+        assert_eq!(reflowed(page, 10), narrow);
+        assert_eq!(reflowed(narrow, 80), reflowed(page, 80));
+    }
+
+    #[test]
+    fn a_reason_of_several_lines_stays_so() {
+        let failure = Failure::new("R0202", tidegate_model::ErrorKind::Invalid, "exit code 3\n\u{1b}[2Jbad");
+        assert_eq!(
+            failure_text(&failure, false, None),
+            "error[R0202]: exit code 3\n      \\u{1b}[2Jbad\nmore: tidegate explain R0202\n"
+        );
+        assert_eq!(one_line(&failure.reason), "exit code 3 / \\u{1b}[2Jbad");
     }
 
     #[test]

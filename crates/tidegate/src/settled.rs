@@ -10,7 +10,7 @@ use tidegate_stores::{Attempt, Settlement};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Stop;
-use crate::output::{Printer, Tone, counted, shown};
+use crate::output::{Printer, Tone, counted, one_line, shown};
 
 /// What was settled so far.
 #[derive(Debug, Default)]
@@ -142,7 +142,7 @@ fn line(printer: &Printer, attempt: &Attempt, settlement: &Settlement) -> [(Tone
         state => word(state),
     };
     let what = match (&settlement.failure, &settlement.note) {
-        (Some(failure), _) => format!(": {}", failure.reason),
+        (Some(failure), _) => format!(": {}", one_line(&failure.reason)),
         (None, Some(note)) => format!(": {note}"),
         (None, None) => String::new(),
     };

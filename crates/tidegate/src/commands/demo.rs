@@ -12,7 +12,7 @@ use super::new::TEMPLATES;
 use super::run;
 use crate::demo::{DEMOS, Demo};
 use crate::exit::{Exit, Stop};
-use crate::output::{Table, shown};
+use crate::output::{Table, one_line, shown};
 use crate::project::{Here, Project};
 use crate::settled::{self, Counts, Tally};
 use crate::wiring::{self, Wired};
@@ -144,7 +144,7 @@ fn print(here: &Here, all: &[Shown]) -> Result<(), Stop> {
         here.printer.line("\nWhat failed, as it should:")?;
     }
     for ShownFailure { object, failure } in all.iter().flat_map(|shown| &shown.failures) {
-        here.printer.line(&format!("{}: {}", shown(object), shown(&failure.reason)))?;
+        here.printer.line(&format!("{}: {}", shown(object), one_line(&failure.reason)))?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     if here.printer.json {
         here.printer.document(&json!({ "code": code, "page": page }))?;
     } else {
-        here.printer.line(page.trim_end())?;
+        here.printer.page(page)?;
     }
     Ok(Exit::Done)
 }

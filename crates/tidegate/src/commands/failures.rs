@@ -7,7 +7,7 @@ use tidegate_stores::{FailureFilter, FailureRecord, Ledger, Page, Reject, RunFil
 
 use super::runs::{ambiguous, check_digits, described, find};
 use crate::exit::{Exit, Stop};
-use crate::output::{Cell, Printer, Table, Tone, counted, grouped, short, shown};
+use crate::output::{Cell, Printer, Table, Tone, counted, grouped, one_line, short, shown};
 use crate::project::{Here, Project};
 use crate::wiring::{self, Wired};
 use crate::{moment, settled};
@@ -224,7 +224,7 @@ fn failures_table(printer: &Printer, failures: &[Judged<FailureRecord>]) -> Tabl
 fn why(failure: &Failure) -> String {
     let place = Place { object: None, ..failure.place.clone() }.to_string();
     let place = if place.is_empty() { place } else { format!(" ({place})") };
-    format!("{} {}{place}", failure.code, failure.reason)
+    format!("{} {}{place}", failure.code, one_line(&failure.reason))
 }
 
 fn partial_table(printer: &Printer, runs: &[Judged<RunRecord>]) -> Table {

@@ -10,7 +10,7 @@ use tidegate_stores::{Ledger, Page, RunFilter, RunRecord, Verdict};
 
 use super::runs::made;
 use crate::exit::{Exit, Stop};
-use crate::output::{Printer, Tone, bytes, counted, short, shown};
+use crate::output::{Printer, Tone, bytes, counted, one_line, short, shown};
 use crate::project::{Here, Project};
 use crate::{settled, wiring};
 
@@ -165,7 +165,7 @@ fn render_version(printer: &Printer, version: &Version, depth: usize, text: &mut
     let indent = "  ".repeat(depth);
     if let Some(unrouted) = &version.verdict.unrouted {
         let what = printer.paint(Tone::Bad, "no function took it");
-        let _ = writeln!(text, "{indent}{what}: {}", shown(&unrouted.reason));
+        let _ = writeln!(text, "{indent}{what}: {}", one_line(&unrouted.reason));
     } else if version.verdict.runs.is_empty() {
         let _ = writeln!(text, "{indent}its bytes are those of the version before: nothing to do");
     }
@@ -182,7 +182,7 @@ fn render_version(printer: &Printer, version: &Version, depth: usize, text: &mut
             let _ = writeln!(text, "{indent}  {} refused", counted(run.rejected, "row"));
         }
         if let Some(failure) = &run.failure {
-            let _ = writeln!(text, "{indent}  {}: {}", failure.code, shown(&failure.reason));
+            let _ = writeln!(text, "{indent}  {}: {}", failure.code, one_line(&failure.reason));
         }
         for output in &run.outputs {
             let _ = writeln!(text, "{indent}  -> {}", made(output));

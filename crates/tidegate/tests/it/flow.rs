@@ -295,3 +295,13 @@ fn quiet_says_nothing_beside_the_data() {
         assert_eq!(place.run(args).err, "");
     }
 }
+
+#[test]
+fn every_code_is_explained() {
+    let place = Place::empty();
+    for file in std::fs::read_dir(crate::place::repository().join("docs/errors")).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let code = name.trim_end_matches(".md").to_owned();
+        place.run(&["explain", &code]).ends(0).shows(&[&format!("# {code}: "), "How to mend it"]);
+    }
+}
