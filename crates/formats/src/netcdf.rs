@@ -33,11 +33,13 @@ mod header;
 mod layout;
 mod parse;
 mod reader;
+mod source;
 mod values;
 mod writer;
 
 pub use definition::{Attribute, Definition, Dimension, DimensionId, Variable, VariableId};
 pub use layout::Version;
 pub use reader::Reader;
+pub use source::Source;
 pub use values::{Type, Values};
 pub use writer::Writer;

@@ -5,8 +5,8 @@
 //! depth. The data centres that deliver such data do the same.
 //!
 //! [`Trajectory`] says what people know: who, what, with which instrument, which variables, which flags judge them.
-//! [`Coverage`] is what the rows say: extents, times, what is missing. All attributes that follow from the two are derived,
-//! so that they cannot contradict the data; [`missing`] names what only people can tell.
+//! All attributes that follow from the rows are derived from them, so that they cannot contradict the data; [`missing`] names
+//! what only people can tell. [`Rows`] are gone through column by column, so no more than a part of one is held.
 //!
 //! The layout: dimension and coordinate `TIME` (strictly increasing), `LATITUDE`, `LONGITUDE`, `DEPTH`, then the
 //! variables; measurements are floats with `_FillValue` 99999, flags are bytes with `_FillValue` -127, each linked from
@@ -14,14 +14,14 @@
 //! its position or depth.
 
 mod coverage;
+mod define;
 mod describe;
 mod global;
 mod write;
 
-pub use coverage::Coverage;
 pub use describe::{Content, Flags, Trajectory, Variable, Vertical};
 pub use global::missing;
-pub use write::{Column, Position, Rows, Writer, write};
+pub use write::{Area, Column, Position, Rows, write};
 
 /// What stands for a missing measurement.
 pub const FILL: f32 = 99_999.0;

@@ -1,6 +1,6 @@
 //! Writing: the header, then the data in chunks. Memory is that of the definition and one chunk.
 
-use std::io::{Seek, SeekFrom, Write};
+use std::io::Write;
 
 use super::definition::{Definition, VariableId};
 use super::header;
@@ -11,11 +11,8 @@ use crate::{Error, Problem};
 /// Bytes that are gathered before they are written.
 const CHUNK: usize = 1 << 16;
 
-/// Writes one file. Each variable takes its values in order and in as many parts as is convenient; all must come.
-///
-/// Into a plain stream the variables come in the order of the definition, and records row by row: [`Writer::write`] and
-/// [`Writer::write_records`]. Where the output can seek, [`Writer::write_anywhere`] takes parts of all variables in any
-/// order, for instance each batch of rows as it comes.
+/// Writes one file into a plain stream, so values come in the order of the file: variable after variable as defined, each in
+/// as many parts as is convenient, then records, each with the values of all its variables. All must come.
 pub struct Writer<W: Write> {
     output: W,
     definition: Definition,
@@ -58,14 +55,32 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// `Unsupported` if they are of another type, too many, or out of turn, `Io`.
     pub fn write(&mut self, variable: VariableId, values: &Values<'_>) -> Result<(), Error> {
-        self.put(variable, values, |writer, offset| {
-            if writer.position == offset {
-                return Ok(());
+        self.check(variable, values)?;
+        let mut done = 0;
+        while done < values.len() {
+            let (offset, together) = self.layout.locate(variable, self.written[variable.0]);
+            if offset != self.position {
+                let name = &self.definition[variable].name;
+                let message = format!("the values of variable `{name}` are not yet to be written");
+                return Err(Error::new(Problem::Unsupported, message).expected(
+                    "variables in the order of the definition, then records, each with all of its variables",
+                ));
             }
-            let name = &writer.definition[variable].name;
-            Err(Error::new(Problem::Unsupported, format!("the values of variable `{name}` are not yet to be written"))
-                .expected("variables in the order of the definition, then records, each with all of its variables"))
-        })
+            let most = CHUNK / self.layout.places[variable.0].size as usize;
+            let count = usize::try_from(together).unwrap_or(usize::MAX).min(values.len() - done).min(most);
+            let before = self.buffer.len();
+            values.encode(done..done + count, &mut self.buffer);
+            if count as u64 == together {
+                self.pad(variable);
+            }
+            self.position += (self.buffer.len() - before) as u64;
+            self.written[variable.0] += count as u64;
+            done += count;
+            if self.buffer.len() >= CHUNK {
+                self.flush()?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes whole records: the next values of every variable that has the unlimited dimension, in the order of the
@@ -111,35 +126,6 @@ impl<W: Write> Writer<W> {
         Ok(self.output)
     }
 
-    /// Writes the next values of a variable, slab by slab; `go` sees to it that the position is the slab's.
-    fn put(
-        &mut self,
-        variable: VariableId,
-        values: &Values<'_>,
-        mut go: impl FnMut(&mut Self, u64) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        self.check(variable, values)?;
-        let mut done = 0;
-        while done < values.len() {
-            let (offset, together) = self.layout.locate(variable, self.written[variable.0]);
-            go(self, offset)?;
-            let most = CHUNK / self.layout.places[variable.0].size as usize;
-            let count = usize::try_from(together).unwrap_or(usize::MAX).min(values.len() - done).min(most);
-            let before = self.buffer.len();
-            values.encode(done..done + count, &mut self.buffer);
-            if count as u64 == together {
-                self.pad(variable);
-            }
-            self.position += (self.buffer.len() - before) as u64;
-            self.written[variable.0] += count as u64;
-            done += count;
-            if self.buffer.len() >= CHUNK {
-                self.flush()?;
-            }
-        }
-        Ok(())
-    }
-
     fn check(&self, variable: VariableId, values: &Values<'_>) -> Result<(), Error> {
         let (Some(place), Some(written)) = (self.layout.places.get(variable.0), self.written.get(variable.0)) else {
             return Err(Error::new(Problem::Unsupported, "the variable is not one of this file"));
@@ -170,22 +156,5 @@ impl<W: Write> Writer<W> {
         self.output.write_all(&self.buffer)?;
         self.buffer.clear();
         Ok(())
-    }
-}
-
-impl<W: Write + Seek> Writer<W> {
-    /// Writes the next values of a variable, whatever variable was written before.
-    ///
-    /// # Errors
-    /// As [`Writer::write`].
-    pub fn write_anywhere(&mut self, variable: VariableId, values: &Values<'_>) -> Result<(), Error> {
-        self.put(variable, values, |writer, offset| {
-            if writer.position != offset {
-                writer.flush()?;
-                writer.output.seek(SeekFrom::Start(offset))?;
-                writer.position = offset;
-            }
-            Ok(())
-        })
     }
 }

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::write::Rows;
-use crate::{Error, Problem};
+use super::write::{Area, Position, Rows, in_order};
+use crate::Error;
 
-/// The extent of rows, gathered batch by batch, so that the file's header can be written before its data.
+/// The extent of all rows of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Coverage {
+pub(super) struct Coverage {
     rows: u64,
     first: f64,
     last: f64,
-    is_increasing: bool,
     /// How often each step of whole seconds occurs; steps sum up to the duration, so there are never many different ones.
     steps: BTreeMap<u64, u64>,
-    has_position: bool,
+    position: Where,
     lacks_positions: bool,
     lacks_verticals: bool,
     latitude: Extent,
@@ -22,6 +21,16 @@ pub struct Coverage {
     /// Of the longitudes as 0 to 360.
     eastward: Extent,
     vertical: Extent,
+}
+
+/// What is known of where the rows are.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) enum Where {
+    /// Each row has its own position, or none.
+    #[default]
+    Track,
+    /// Somewhere in here.
+    Area(Area),
 }
 
 /// The smallest and the largest of some values.
@@ -53,82 +62,73 @@ impl Extent {
 }
 
 impl Coverage {
-    /// That of all rows of a file.
-    ///
-    /// # Errors
-    /// As [`Coverage::add`].
-    pub fn of(rows: &Rows<'_>) -> Result<Self, Error> {
+    /// That of rows, which are in order of time or will be put into that order.
+    pub(super) fn of(rows: &Rows<'_>, order: Option<&[u32]>) -> Result<Self, Error> {
         let mut coverage = Self::default();
-        coverage.add(rows)?;
+        in_order(&rows.time, order, |times| {
+            times.iter().for_each(|time| coverage.add_time(*time));
+            Ok(())
+        })?;
+        match &rows.position {
+            Position::Area(area) => coverage.position = Where::Area(*area),
+            Position::Track { latitude, longitude } => {
+                latitude.parts(|latitudes| {
+                    latitudes.iter().for_each(|latitude| coverage.add_latitude(*latitude));
+                    Ok(())
+                })?;
+                longitude.parts(|longitudes| {
+                    longitudes.iter().for_each(|longitude| coverage.add_longitude(*longitude));
+                    Ok(())
+                })?;
+            }
+        }
+        rows.vertical.parts(|verticals| {
+            verticals.iter().for_each(|vertical| coverage.add_vertical(*vertical));
+            Ok(())
+        })?;
         Ok(coverage)
     }
 
-    /// Adds the next rows. Their columns are not looked at.
-    ///
-    /// # Errors
-    /// `Unsupported` if a row has no time, or if only some batches have positions.
-    pub fn add(&mut self, rows: &Rows<'_>) -> Result<(), Error> {
+    fn add_time(&mut self, time: f64) {
         if self.rows == 0 {
-            self.has_position = rows.position.is_some();
-            self.is_increasing = true;
-            self.first = rows.time.first().copied().unwrap_or_default();
-            self.last = self.first;
-        } else if self.has_position != rows.position.is_some() {
-            return Err(Error::new(Problem::Unsupported, "some batches have positions, others have not"));
+            self.first = time;
+        } else {
+            *self.steps.entry((time - self.last).round() as u64).or_default() += 1;
         }
-        self.add_times(rows.time)?;
-        if let Some(position) = &rows.position {
-            self.add_positions(position.latitude, position.longitude);
-        }
-        for value in rows.vertical {
-            // The extent is that of what is stored.
-            if value.is_finite() { self.vertical.add(f64::from(*value as f32)) } else { self.lacks_verticals = true }
-        }
-        Ok(())
+        self.last = time;
+        self.rows += 1;
     }
 
-    fn add_times(&mut self, times: &[f64]) -> Result<(), Error> {
-        for time in times {
-            if !time.is_finite() {
-                return Err(Error::new(Problem::Unsupported, format!("row {} has no time", self.rows + 1))
-                    .help("leave such rows out, and account for them"));
-            }
-            if self.rows > 0 {
-                let step = time - self.last;
-                self.is_increasing &= step > 0.0;
-                *self.steps.entry(step.abs().round() as u64).or_default() += 1;
-            }
-            self.last = *time;
-            self.rows += 1;
+    fn add_latitude(&mut self, latitude: f64) {
+        if (-90.0..=90.0).contains(&latitude) {
+            self.latitude.add(latitude);
         }
-        Ok(())
+        self.lacks_positions |= latitude.is_nan();
     }
 
-    fn add_positions(&mut self, latitudes: &[f64], longitudes: &[f64]) {
-        for (latitude, longitude) in latitudes.iter().zip(longitudes) {
-            self.lacks_positions |= latitude.is_nan() || longitude.is_nan();
-            if (-90.0..=90.0).contains(latitude) {
-                self.latitude.add(*latitude);
-            }
-            if (-180.0..=360.0).contains(longitude) {
-                self.longitude.add(*longitude);
-                self.eastward.add(longitude.rem_euclid(360.0));
-            }
+    fn add_longitude(&mut self, longitude: f64) {
+        if (-180.0..=360.0).contains(&longitude) {
+            self.longitude.add(longitude);
+            self.eastward.add(longitude.rem_euclid(360.0));
         }
+        self.lacks_positions |= longitude.is_nan();
+    }
+
+    /// The extent is that of what is stored.
+    fn add_vertical(&mut self, vertical: f64) {
+        if vertical.is_finite() {
+            self.vertical.add(f64::from(vertical as f32));
+        }
+        self.lacks_verticals |= vertical.is_nan();
     }
 
     /// How many rows there are.
-    pub fn rows(&self) -> u64 {
+    pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// True if each row is later than the one before it, as the rows of a file must be.
-    pub fn is_increasing(&self) -> bool {
-        self.is_increasing
-    }
-
-    pub(super) fn has_position(&self) -> bool {
-        self.has_position
+    pub(super) fn position(&self) -> Where {
+        self.position
     }
 
     pub(super) fn lacks_positions(&self) -> bool {
@@ -151,11 +151,17 @@ impl Coverage {
 
     /// Southern and northern end.
     pub(super) fn latitudes(&self) -> Option<[f64; 2]> {
-        self.latitude.get()
+        match self.position {
+            Where::Track => self.latitude.get(),
+            Where::Area(area) => Some([area.south, area.north]),
+        }
     }
 
     /// Western and eastern end. The western is the larger one if the rows lie on both sides of 180 degrees.
     pub(super) fn longitudes(&self) -> Option<[f64; 2]> {
+        if let Where::Area(area) = self.position {
+            return Some([area.west, area.east]);
+        }
         if self.crosses_antimeridian() {
             let signed = |longitude: f64| if longitude > 180.0 { longitude - 360.0 } else { longitude };
             return Some([signed(self.eastward.least), signed(self.eastward.most)]);
@@ -164,13 +170,13 @@ impl Coverage {
     }
 
     /// True if longitudes jump by 360 degrees between the rows, so that they seem to go around the world.
-    pub(super) fn crosses_antimeridian(&self) -> bool {
+    fn crosses_antimeridian(&self) -> bool {
         self.longitude.most <= 180.0 && self.eastward.width() < self.longitude.width()
     }
 
     /// The range of longitudes that the rows use: up to 180, or up to 360 degrees.
     pub(super) fn valid_longitudes(&self) -> [f64; 2] {
-        if self.longitude.most > 180.0 { [0.0, 360.0] } else { [-180.0, 180.0] }
+        if self.longitudes().is_some_and(|[_, east]| east > 180.0) { [0.0, 360.0] } else { [-180.0, 180.0] }
     }
 
     /// The least and the largest of the vertical coordinate, as stored.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp, Unit};
 
 use super::STANDARD_NAMES;
-use super::coverage::Coverage;
+use super::coverage::{Coverage, Where};
 use super::describe::Trajectory;
 use crate::netcdf::{Attribute, Definition, Values};
 use crate::{Error, Problem};
@@ -53,41 +53,39 @@ pub fn missing(trajectory: &Trajectory) -> Vec<&'static str> {
     ASKED.iter().copied().filter(|name| !is_told(name)).collect()
 }
 
-/// Adds all attributes of the file to its definition.
+/// Adds all attributes of the file to its definition: what sort of file it is, what people say, what the rows say.
 pub(super) fn attributes(
     trajectory: &Trajectory,
     coverage: &Coverage,
     now: Timestamp,
     definition: &mut Definition,
 ) -> Result<(), Error> {
-    let mut derived = derived(trajectory, coverage, now)?;
-    if let Some(own) =
-        trajectory.attributes.iter().find(|own| derived.iter().any(|each| each.name == own.name && own.name != "id"))
-    {
-        let message = format!("the attribute `{}` follows from the data and cannot be set", own.name);
+    let sort = sort(coverage);
+    let derived = derived(trajectory, coverage, now)?;
+    let own = &trajectory.attributes;
+    if let Some(clash) = sort.iter().chain(&derived).find(|each| own.iter().any(|own| own.name == each.name)) {
+        let message = format!("the attribute `{}` follows from the data and cannot be set", clash.name);
         return Err(Error::new(Problem::Unsupported, message).help("leave it out"));
     }
-    if let Some(id) = trajectory.attributes.iter().find(|own| own.name == "id") {
-        if id.value.text().is_none_or(|text| text.is_empty() || text.contains(char::is_whitespace)) {
-            return Err(Error::new(Problem::Unsupported, "the attribute `id` is no text, is empty or has blanks"));
-        }
-        derived.retain(|each| each.name != "id");
-    }
-    // Those that say what sort of file it is come first.
-    definition.attribute("Conventions", "CF-1.8, ACDD-1.3");
-    definition.attribute("featureType", "trajectory");
-    definition.attribute("cdm_data_type", "Trajectory");
-    derived.drain(..3);
-    definition.attributes.extend(trajectory.attributes.iter().cloned());
-    definition.attributes.append(&mut derived);
+    definition.attributes.extend(sort);
+    definition.attributes.extend(own.iter().cloned());
+    definition.attributes.extend(derived);
     Ok(())
+}
+
+/// What sort of file it is, which stands first.
+fn sort(coverage: &Coverage) -> Vec<Attribute> {
+    let mut sort = Derived(Vec::new());
+    sort.add("Conventions", "CF-1.8, ACDD-1.3");
+    if coverage.position() == Where::Track {
+        sort.add("featureType", "trajectory");
+        sort.add("cdm_data_type", "Trajectory");
+    }
+    sort.0
 }
 
 fn derived(trajectory: &Trajectory, coverage: &Coverage, now: Timestamp) -> Result<Vec<Attribute>, Error> {
     let mut all = Derived(Vec::new());
-    all.add("Conventions", "CF-1.8, ACDD-1.3");
-    all.add("featureType", "trajectory");
-    all.add("cdm_data_type", "Trajectory");
     all.add("id", trajectory.id.as_str());
     all.add("standard_name_vocabulary", format!("CF Standard Name Table v{STANDARD_NAMES}"));
     let today = iso(now);
@@ -113,8 +111,8 @@ impl Derived {
     fn times(&mut self, coverage: &Coverage) -> Result<(), Error> {
         let [first, last] = coverage.times();
         let [start, end] = [timestamp(first)?, timestamp(last)?];
-        self.add("time_coverage_start", iso(start));
-        self.add("time_coverage_end", iso(end));
+        self.add("time_coverage_start", start.to_string());
+        self.add("time_coverage_end", end.to_string());
         self.add("time_coverage_duration", end.duration_since(start).to_string());
         let step = i64::try_from(coverage.usual_step()).unwrap_or(i64::MAX);
         self.add("time_coverage_resolution", SignedDuration::from_secs(step).to_string());
@@ -162,6 +160,7 @@ fn bounds([south, north]: [f64; 2], [west, east]: [f64; 2]) -> String {
     }
 }
 
+/// When something was done, to the second.
 fn iso(when: Timestamp) -> String {
     when.round(Unit::Second).unwrap_or(when).to_string()
 }

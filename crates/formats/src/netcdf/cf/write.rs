@@ -1,49 +1,63 @@
-//! Rows into a file: all at once into any stream, or in batches into a file that can seek.
+//! Rows into a file, column after column, in memory of a part of one column.
 
-use std::io::{Seek, Write};
+use std::io::Write;
 
 use jiff::Timestamp;
 
 use super::coverage::Coverage;
-use super::describe::{Content, Defined, Trajectory};
+use super::define::{Defined, define};
+use super::describe::{Content, Trajectory};
 use super::{FILL, FLAG_FILL};
-use crate::netcdf::{self, Values, VariableId};
+use crate::netcdf::{Source, Values, VariableId, Writer};
 use crate::{Error, Problem};
 
-/// Values that are converted at a time.
-const CHUNK: usize = 1 << 13;
-
-/// Some rows of a deployment, column by column. NaN is missing.
-#[derive(Debug, Clone)]
+/// The rows of a deployment, column by column. NaN is missing.
 pub struct Rows<'a> {
     /// Seconds since 1970-01-01 00:00:00 UTC; every row has one.
-    pub time: &'a [f64],
-    /// Where; `None` if positions are withheld.
-    pub position: Option<Position<'a>>,
+    pub time: Source<'a, f64>,
+    /// Where.
+    pub position: Position<'a>,
     /// Depth, or pressure, as [`Trajectory::vertical`] says.
-    pub vertical: &'a [f64],
+    pub vertical: Source<'a, f64>,
     /// The variables, in the order of [`Trajectory::variables`].
     pub columns: Vec<Column<'a>>,
 }
 
-/// Positions of rows, in degrees.
-#[derive(Debug, Clone, Copy)]
-pub struct Position<'a> {
-    /// North of the equator.
-    pub latitude: &'a [f64],
-    /// East of Greenwich.
-    pub longitude: &'a [f64],
+/// Where rows are, in degrees north of the equator and east of Greenwich.
+pub enum Position<'a> {
+    /// Each has a position; NaN is missing. Longitudes are from -180 to 180, or from 0 to 360.
+    Track {
+        /// Degrees north.
+        latitude: Source<'a, f64>,
+        /// Degrees east.
+        longitude: Source<'a, f64>,
+    },
+    /// Positions are withheld or not known; only the area that contains them is told. `LATITUDE` and `LONGITUDE` are then
+    /// its middle, and the file is no trajectory.
+    Area(Area),
+}
+
+/// An area, in degrees. One across the 180th meridian has an eastern side beyond 180.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Area {
+    /// Southern side.
+    pub south: f64,
+    /// Northern side.
+    pub north: f64,
+    /// Western side.
+    pub west: f64,
+    /// Eastern side.
+    pub east: f64,
 }
 
 /// Values of a variable.
-#[derive(Debug, Clone, Copy)]
 pub enum Column<'a> {
     /// Of a quantity; NaN is missing.
-    Quantity(&'a [f64]),
-    /// Flags or classes; 255 is missing.
-    Flags(&'a [u8]),
-    /// Whole numbers.
-    Numbers(&'a [i32]),
+    Quantity(Source<'a, f64>),
+    /// Flags or classes; from 128 on they are missing.
+    Flags(Source<'a, u8>),
+    /// Whole numbers that name the rows.
+    Labels(Source<'a, i32>),
 }
 
 impl Column<'_> {
@@ -51,7 +65,7 @@ impl Column<'_> {
         match self {
             Self::Quantity(values) => values.len(),
             Self::Flags(values) => values.len(),
-            Self::Numbers(values) => values.len(),
+            Self::Labels(values) => values.len(),
         }
     }
 }
@@ -60,25 +74,117 @@ impl Column<'_> {
 /// `now` is the time of writing, for the attributes that ask for it.
 ///
 /// # Errors
-/// `Unsupported` if two rows have the same time, columns do not fit to the description or it contradicts itself, `Io`.
+/// `Unsupported` if a row has no time or two have the same, if columns do not fit to the description or it contradicts
+/// itself, `Io`.
 pub fn write<W: Write>(output: W, trajectory: &Trajectory, rows: &Rows<'_>, now: Timestamp) -> Result<W, Error> {
     check(trajectory, rows)?;
-    let coverage = Coverage::of(rows)?;
-    if coverage.is_increasing() {
-        return write_sorted(output, trajectory, &coverage, rows, None, now);
+    let order = order(&rows.time)?;
+    let order = order.as_deref();
+    let coverage = Coverage::of(rows, order)?;
+    let defined = define(trajectory, &coverage, order.is_some(), now)?;
+    let Defined { definition, time, track, vertical, columns, row, constants } = defined;
+    let mut file = File { writer: Writer::new(output, definition)?, order };
+    file.put(time, &rows.time, |time| time)?;
+    if let (Some([north, east]), Position::Track { latitude, longitude }) = (track, &rows.position) {
+        file.put(north, latitude, |degrees| degrees)?;
+        file.put(east, longitude, |degrees| degrees)?;
     }
-    let order = order(rows.time)?;
-    let time: Vec<f64> = order.iter().map(|row| rows.time[*row]).collect();
-    let coverage = Coverage::of(&Rows { time: &time, ..rows.clone() })?;
-    write_sorted(output, trajectory, &coverage, rows, Some(&order), now)
+    file.put(vertical, &rows.vertical, stored)?;
+    for (id, column) in columns.into_iter().zip(&rows.columns) {
+        match column {
+            Column::Quantity(values) => file.put(id, values, stored)?,
+            Column::Flags(values) => file.put(id, values, |flag| i8::try_from(flag).unwrap_or(FLAG_FILL))?,
+            Column::Labels(values) => file.put(id, values, |number| number)?,
+        }
+    }
+    if let Some(row) = row {
+        let count = i32::try_from(rows.time.len()).unwrap_or(i32::MAX);
+        file.put(row, &Source::new(rows.time.len(), || 1..=count), |place| place)?;
+    }
+    for (id, values) in constants {
+        file.writer.write(id, &values)?;
+    }
+    file.writer.finish()
 }
 
-/// The rows in order of time.
-fn order(time: &[f64]) -> Result<Vec<usize>, Error> {
-    let mut order: Vec<usize> = (0..time.len()).collect();
-    order.sort_by(|a, b| time[*a].total_cmp(&time[*b]));
-    match order.windows(2).find(|pair| time[pair[0]] == time[pair[1]]) {
-        None => Ok(order),
+/// A quantity as it is stored.
+fn stored(value: f64) -> f32 {
+    if value.is_nan() { FILL } else { value as f32 }
+}
+
+/// A file under way.
+struct File<'o, W: Write> {
+    writer: Writer<W>,
+    order: Option<&'o [u32]>,
+}
+
+impl<W: Write> File<'_, W> {
+    /// Writes a column, each value as it is stored.
+    fn put<Given: Copy, Stored>(
+        &mut self,
+        variable: VariableId,
+        column: &Source<'_, Given>,
+        stored: impl Fn(Given) -> Stored,
+    ) -> Result<(), Error>
+    where
+        for<'v> Values<'v>: From<&'v [Stored]>,
+    {
+        let mut part = Vec::new();
+        in_order(column, self.order, |values| {
+            part.clear();
+            part.extend(values.iter().map(|value| stored(*value)));
+            self.writer.write(variable, &Values::from(part.as_slice()))
+        })
+    }
+}
+
+/// Hands the values of a column on, in parts: as they come, or in an order, for which the column is held as a whole.
+pub(super) fn in_order<T: Copy>(
+    column: &Source<'_, T>,
+    order: Option<&[u32]>,
+    mut take: impl FnMut(&[T]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let Some(order) = order else { return column.parts(take) };
+    let mut values = Vec::with_capacity(column.len());
+    column.parts(|part| {
+        values.extend_from_slice(part);
+        Ok(())
+    })?;
+    Source::new(order.len(), || order.iter().filter_map(|row| values.get(*row as usize).copied())).parts(&mut take)
+}
+
+/// The rows in order of time, if they are not in it.
+fn order(time: &Source<'_, f64>) -> Result<Option<Vec<u32>>, Error> {
+    let mut before = None;
+    let mut row = 0_u64;
+    let mut is_increasing = true;
+    time.parts(|times| {
+        for time in times {
+            row += 1;
+            if !time.is_finite() {
+                return Err(Error::new(Problem::Unsupported, format!("row {row} has no time"))
+                    .help("leave such rows out, and account for them"));
+            }
+            is_increasing &= before.is_none_or(|before| before < *time);
+            before = Some(*time);
+        }
+        Ok(())
+    })?;
+    if is_increasing {
+        return Ok(None);
+    }
+    let Ok(count) = u32::try_from(time.len()) else {
+        return Err(Error::new(Problem::TooLarge, "there are too many rows to put them in order of time"));
+    };
+    let mut times = Vec::with_capacity(time.len());
+    time.parts(|part| {
+        times.extend_from_slice(part);
+        Ok(())
+    })?;
+    let mut order: Vec<u32> = (0..count).collect();
+    order.sort_unstable_by(|a, b| times[*a as usize].total_cmp(&times[*b as usize]).then(a.cmp(b)));
+    match order.windows(2).find(|pair| times[pair[0] as usize] == times[pair[1] as usize]) {
+        None => Ok(Some(order)),
         Some(pair) => {
             let message = format!("rows {} and {} have the same time", pair[0] + 1, pair[1] + 1);
             Err(Error::new(Problem::Unsupported, message).help("leave one of them out, and account for it"))
@@ -86,69 +192,14 @@ fn order(time: &[f64]) -> Result<Vec<usize>, Error> {
     }
 }
 
-fn write_sorted<W: Write>(
-    output: W,
-    trajectory: &Trajectory,
-    coverage: &Coverage,
-    rows: &Rows<'_>,
-    order: Option<&[usize]>,
-    now: Timestamp,
-) -> Result<W, Error> {
-    let mut defined = trajectory.define(coverage, order.is_some(), now)?;
-    let mut writer = netcdf::Writer::new(output, std::mem::take(&mut defined.definition))?;
-    let mut put = |id: VariableId, values: &Values<'_>| writer.write(id, values);
-    defined.put_rows(rows, order, &mut put)?;
-    defined.put_rest(trajectory, order, &mut put)?;
-    writer.finish()
-}
-
-/// Writes a deployment batch by batch, in memory of one batch; its [`Coverage`] was gathered before.
-pub struct Writer<'t, W: Write> {
-    trajectory: &'t Trajectory,
-    defined: Defined,
-    writer: netcdf::Writer<W>,
-}
-
-impl<'t, W: Write + Seek> Writer<'t, W> {
-    /// A writer; the header is written.
-    ///
-    /// # Errors
-    /// `Unsupported` if rows are not in order of time, or the description contradicts itself, `Io`.
-    pub fn new(output: W, trajectory: &'t Trajectory, coverage: &Coverage, now: Timestamp) -> Result<Self, Error> {
-        if !coverage.is_increasing() {
-            return Err(Error::new(Problem::Unsupported, "rows are not in order of time, or two have the same"));
-        }
-        let mut defined = trajectory.define(coverage, false, now)?;
-        let writer = netcdf::Writer::new(output, std::mem::take(&mut defined.definition))?;
-        Ok(Self { trajectory, defined, writer })
-    }
-
-    /// Writes the next rows.
-    ///
-    /// # Errors
-    /// `Unsupported` if they are not those of the coverage, or do not fit to the description, `Io`.
-    pub fn write(&mut self, rows: &Rows<'_>) -> Result<(), Error> {
-        check(self.trajectory, rows)?;
-        let Self { defined, writer, .. } = self;
-        defined.put_rows(rows, None, &mut |id, values| writer.write_anywhere(id, values))
-    }
-
-    /// Ends the file.
-    ///
-    /// # Errors
-    /// `Unsupported` if there were less rows than the coverage has, `Io`.
-    pub fn finish(mut self) -> Result<W, Error> {
-        let Self { trajectory, defined, writer } = &mut self;
-        defined.put_rest(trajectory, None, &mut |id, values| writer.write_anywhere(id, values))?;
-        self.writer.finish()
-    }
-}
-
 /// Columns are those of the variables, and all are of one length.
 fn check(trajectory: &Trajectory, rows: &Rows<'_>) -> Result<(), Error> {
     let refuse = |message: String| Err(Error::new(Problem::Unsupported, message));
     let count = rows.time.len();
-    let positions = rows.position.map_or([count; 2], |position| [position.latitude.len(), position.longitude.len()]);
+    let positions = match &rows.position {
+        Position::Track { latitude, longitude } => [latitude.len(), longitude.len()],
+        Position::Area(_) => [count; 2],
+    };
     if [positions[0], positions[1], rows.vertical.len()].iter().any(|each| *each != count) {
         return refuse(format!("the coordinates have not all {count} values"));
     }
@@ -164,75 +215,11 @@ fn check(trajectory: &Trajectory, rows: &Rows<'_>) -> Result<(), Error> {
         let is_right = match column {
             Column::Quantity(_) => matches!(variable.content, Content::Quantity { .. }),
             Column::Flags(_) => matches!(variable.content, Content::Flags(_) | Content::Class(_)),
-            Column::Numbers(_) => matches!(variable.content, Content::Number),
+            Column::Labels(_) => matches!(variable.content, Content::Label),
         };
         if !is_right {
             return refuse(format!("the column `{name}` is of another kind than its variable"));
         }
-    }
-    Ok(())
-}
-
-/// Takes the next values of a variable.
-type Put<'p> = &'p mut dyn FnMut(VariableId, &Values<'_>) -> Result<(), Error>;
-
-impl Defined {
-    fn put_rows(&self, rows: &Rows<'_>, order: Option<&[usize]>, put: Put<'_>) -> Result<(), Error> {
-        convert(rows.time, order, |value| value, &mut |values| put(self.time, &Values::from(values)))?;
-        if let (Some([latitude, longitude]), Some(position)) = (self.position, &rows.position) {
-            convert(position.latitude, order, |value| value, &mut |values| put(latitude, &Values::from(values)))?;
-            convert(position.longitude, order, |value| value, &mut |values| put(longitude, &Values::from(values)))?;
-        }
-        convert(rows.vertical, order, stored, &mut |values| put(self.vertical, &Values::from(values)))?;
-        for (id, column) in self.columns.iter().zip(&rows.columns) {
-            match column {
-                Column::Quantity(column) => {
-                    convert(column, order, stored, &mut |values| put(*id, &Values::from(values)))?;
-                }
-                Column::Flags(column) => {
-                    let stored = |flag| i8::try_from(flag).unwrap_or(FLAG_FILL);
-                    convert(column, order, stored, &mut |values| put(*id, &Values::from(values)))?;
-                }
-                Column::Numbers(column) => {
-                    convert(column, order, |value| value, &mut |values| put(*id, &Values::from(values)))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What has no rows, and the original order.
-    fn put_rest(&self, trajectory: &Trajectory, order: Option<&[usize]>, put: Put<'_>) -> Result<(), Error> {
-        if let (Some(id), Some(order)) = (self.row, order) {
-            let place = |row| i32::try_from(row + 1).unwrap_or(i32::MAX);
-            convert(order, None, place, &mut |values| put(id, &Values::from(values)))?;
-        }
-        put(self.trajectory, &Values::from(trajectory.id.as_str()))?;
-        self.holders.iter().try_for_each(|id| put(*id, &Values::from(&[0])))
-    }
-}
-
-/// A quantity as it is stored.
-fn stored(value: f64) -> f32 {
-    if value.is_nan() { FILL } else { value as f32 }
-}
-
-/// Hands a column on in parts, in the order of the file and as it is stored.
-fn convert<Given: Copy, Stored>(
-    column: &[Given],
-    order: Option<&[usize]>,
-    stored: impl Fn(Given) -> Stored,
-    put: &mut dyn FnMut(&[Stored]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut part = Vec::with_capacity(column.len().min(CHUNK));
-    for start in (0..column.len()).step_by(CHUNK) {
-        let end = column.len().min(start + CHUNK);
-        part.clear();
-        match order {
-            None => part.extend(column[start..end].iter().map(|value| stored(*value))),
-            Some(order) => part.extend(order[start..end].iter().map(|row| stored(column[*row]))),
-        }
-        put(&part)?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! The tests that need netCDF-C take it from the Python environment in `TIDEGATE_TEST_SERVICES`.
 
+mod cf;
 mod hostile;
 mod peer;
 mod python;
