@@ -119,5 +119,9 @@ mod tests {
     fn codes_are_those_that_are_promised() {
         let codes = [Exit::Done, Exit::Wrong, Exit::Usage, Exit::SomeFailed, Exit::Unavailable, Exit::Bug];
         assert_eq!(codes.map(|exit| exit as u8), [0, 1, 2, 3, 4, 70]);
+        use ErrorKind as K;
+        assert_eq!([K::Invalid, K::NotFound, K::Denied].map(Exit::of), [Exit::Wrong; 3]);
+        assert_eq!([K::Conflict, K::Unavailable, K::Corrupt].map(Exit::of), [Exit::Unavailable; 3]);
+        assert_eq!(Exit::of(K::Bug), Exit::Bug);
     }
 }

@@ -30,8 +30,8 @@ use crate::output::Printer;
 use crate::project::Here;
 
 const AFTER_HELP: &str = "\
-A pipeline is a directory with a `tidegate.toml`. To begin: `tidegate demo`, then
-`tidegate new csv-to-table`.
+A pipeline is a directory with a `tidegate.toml`.
+To begin: `tidegate demo`, or `tidegate new csv-to-table`.
 
 Data goes to stdout, everything else to stderr. NO_COLOR is obeyed.
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 use object_store::ObjectStoreExt;
 use serde_json::json;
@@ -225,8 +225,13 @@ impl Bar {
     }
 
     fn begin(&self, total: u64) {
-        let template = "{bar:24} {human_pos}/{human_len} objects, {per_sec}, {eta} left";
-        self.0.set_style(ProgressStyle::with_template(template).expect("a template of ours"));
+        let template = "{bar:24} {human_pos}/{human_len} objects, {rate}/s, {eta} left";
+        let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            // What cannot be drawn is left out.
+            let _ = write!(text, "{:.0}", state.per_sec());
+        };
+        let style = ProgressStyle::with_template(template).expect("a template of ours").with_key("rate", rate);
+        self.0.set_style(style);
         self.0.set_length(total);
         self.0.reset();
     }
