@@ -1,7 +1,7 @@
 //! Hop 2's second question: what is this content, whatever the object is called?
 
 /// What content can be named, in the order of the reference.
-pub const NAMES: &[&str] = &["csv", "gzip", "zip", "netcdf", "parquet", "json", "unknown"];
+pub const NAMES: &[&str] = &["csv", "gzip", "zip", "netcdf", "parquet", "json", "moana", "unknown"];
 
 /// A format, and what tells it from the others: the first bytes of the content and the object's key.
 struct Detector {
@@ -16,6 +16,7 @@ const DETECTORS: &[Detector] = &[
     Detector { name: "netcdf", detects: |head, _| is_netcdf(head) },
     Detector { name: "parquet", detects: |head, _| head.starts_with(b"PAR1") },
     Detector { name: "json", detects: |head, _| is_json(head) },
+    Detector { name: "moana", detects: |head, _| crate::moana::detects(head) },
     Detector { name: "csv", detects: is_csv },
 ];
 

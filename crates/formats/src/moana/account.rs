@@ -78,7 +78,7 @@ codes! {
     /// Dates that can be read both ways.
     DateOrder = "date-order", Note, "dates that could be day or month first", "read day first; name the order if it is month first";
     /// Too few fields.
-    RowShort = "row-short", Row, "a row with too few fields", "the row is left out; was the transfer cut here?";
+    RowShort = "row-short", Row, "a row with too few fields", "its values are not used; was the transfer cut here?";
     /// Too many fields.
     RowLong = "row-long", Row, "a row with too many fields", "the row is left out; remove the surplus comma or field";
     /// An empty field more.

@@ -70,6 +70,8 @@ pub struct Rows {
     pub pressure: Vec<f64>,
     /// Degrees Celsius.
     pub temperature: Vec<f64>,
+    /// Whether the row has too few fields: those that are there may be cut, too.
+    pub is_short: Vec<bool>,
 }
 
 impl Rows {
@@ -86,18 +88,20 @@ impl Rows {
     fn clear(&mut self) {
         self.line.clear();
         self.time.clear();
+        self.is_short.clear();
         for column in [&mut self.latitude, &mut self.longitude, &mut self.pressure, &mut self.temperature] {
             column.clear();
         }
     }
 
-    fn push(&mut self, line: u64, row: Row) {
+    fn push(&mut self, line: u64, row: Row, is_short: bool) {
         self.line.push(line);
         self.time.push(row.time);
         self.latitude.push(row.values[0]);
         self.longitude.push(row.values[1]);
         self.pressure.push(row.values[2]);
         self.temperature.push(row.values[3]);
+        self.is_short.push(is_short);
     }
 }
 
@@ -151,7 +155,7 @@ impl<'a> Reader<'a> {
 
     /// Replaces `rows` by the next (at most [`BATCH`]); `false` if there are none.
     ///
-    /// Rows with a missing time or value are handed out too; rows with too few or too many fields are not.
+    /// Rows with a missing time or value are handed out too, rows with too many fields are not.
     ///
     /// # Errors
     /// As [`Reader::new`].
@@ -320,18 +324,20 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads a row, and hands it out if it has the right number of fields.
+/// Reads a row, and hands it out unless it has too many fields: then nobody knows which value is which.
 fn take_row(columns: &Columns, number: u64, bytes: &[u8], account: &mut Account, rows: &mut Rows) {
     account.rows += 1;
     let row = columns.read(number, bytes, account);
-    if row.fields == columns.roles.len() {
-        account.kept += 1;
-        rows.push(number, row);
-        return;
+    let expected = columns.roles.len();
+    if row.fields != expected {
+        let code = if row.fields < expected { Code::RowShort } else { Code::RowLong };
+        let text = Some(format!("{} fields of {expected}", row.fields));
+        account.record(Finding { code, line: number, column: None, text });
     }
-    let code = if row.fields < columns.roles.len() { Code::RowShort } else { Code::RowLong };
-    let text = Some(format!("{} fields of {}", row.fields, columns.roles.len()));
-    account.record(Finding { code, line: number, column: None, text });
+    if row.fields <= expected {
+        account.kept += 1;
+        rows.push(number, row, row.fields < expected);
+    }
 }
 
 /// Names the columns: its first field is that of the time, in either form.

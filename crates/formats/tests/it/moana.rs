@@ -19,6 +19,7 @@ fn read_with(bytes: &[u8], options: Options) -> (Header, Rows, Account) {
         all.longitude.extend(&batch.longitude);
         all.pressure.extend(&batch.pressure);
         all.temperature.extend(&batch.temperature);
+        all.is_short.extend(&batch.is_short);
     }
     let (header, account) = reader.into_parts();
     assert_accounted(&account, all.len());
@@ -28,7 +29,7 @@ fn read_with(bytes: &[u8], options: Options) -> (Header, Rows, Account) {
 /// Every line is one thing, and only one.
 fn assert_accounted(account: &Account, rows: usize) {
     assert_eq!(account.kept, rows as u64);
-    assert_eq!(account.rows, account.kept + account.count(Code::RowShort) + account.count(Code::RowLong));
+    assert_eq!(account.rows, account.kept + account.count(Code::RowLong));
     let columns = u64::from(account.column_line.is_some());
     if account.fault().is_none() {
         let trailer = u64::from(account.trailer.is_some());
@@ -88,7 +89,8 @@ fn unusable_values_and_rows_are_told_with_their_line() {
          20210624T040110,-35.1,+174.3,1."
     );
     let (_, rows, account) = read(&text);
-    assert_eq!(rows.line, [5, 6, 8]);
+    assert_eq!(rows.line, [5, 6, 8, 9]);
+    assert_eq!(rows.is_short, [false, false, false, true]);
     assert_eq!(rows.time[0], MISSING_TIME);
     assert!(rows.latitude[1].is_nan() && rows.pressure[1].is_nan());
     let found: Vec<_> = account.findings.iter().map(|finding| (finding.code, finding.line, finding.column)).collect();
