@@ -15,8 +15,11 @@ pub struct Kind {
     ///
     /// # Errors
     /// What is wrong with options that only the kind itself can judge.
-    pub build: fn(&model::Function, &model::Pipeline) -> Result<Box<dyn Function>, Failure>,
+    pub build: Build,
 }
+
+/// Makes a function from its checked description and its pipeline.
+pub type Build = fn(&model::Function, &model::Pipeline) -> Result<Box<dyn Function>, Failure>;
 
 /// One function of a pipeline, ready to be called for any number of events, several at once.
 #[async_trait]

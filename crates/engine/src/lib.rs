@@ -33,7 +33,7 @@ mod worker;
 pub use backfill::Backfilled;
 pub use context::Context;
 pub use engine::{Engine, Observer};
-pub use function::{Function, Kind, Outcome};
+pub use function::{Build, Function, Kind, Outcome};
 pub use input::{Input, InputReader};
 pub use intake::Intake;
 pub use output::OutputFile;

@@ -273,7 +273,7 @@ async fn a_run_is_settled_once(ledger: &dyn Ledger, scope: &Scope) {
     assert_eq!((&settled.outputs, settled.rejected), (&outputs(scope), 12));
     assert_eq!((settled.note.as_deref(), &settled.failure), (Some("7 rows: 5 new"), &None));
     assert!(!ledger.settle(settlement).await.expect("an answer"), "once is once");
-    let failed = Settlement { failure: Some(failure("R9999")), ..ended(&attempt, RunState::Failed) };
+    let failed = Settlement { failure: Some(failure("R0005")), ..ended(&attempt, RunState::Failed) };
     assert!(!ledger.settle(failed).await.expect("an answer"));
     assert_eq!(record(ledger, attempt.run).await, settled);
     let never = Settlement { run: scope.run("never admitted"), ..ended(&attempt, RunState::Succeeded) };

@@ -1,5 +1,7 @@
 //! Integration tests of the stores: every peer against its contract, and what is particular to each.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod buckets;
 mod ledger;
 mod queue;

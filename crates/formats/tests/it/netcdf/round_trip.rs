@@ -22,7 +22,7 @@ const KINDS: [Type; 11] = [
 
 /// Values of a type that differ from each other, as far as the type has so many.
 fn values(kind: Type, count: usize, seed: u8) -> Values<'static> {
-    let numbers = (0..count).map(|index| index as u64 * 0x0123_4567_89ab_cdef ^ u64::from(seed));
+    let numbers = (0..count).map(|index| (index as u64 * 0x0123_4567_89ab_cdef) ^ u64::from(seed));
     match kind {
         Type::Byte => numbers.map(|number| number as i8).collect::<Vec<_>>().into(),
         Type::Char => Values::Char(numbers.map(|number| number as u8).collect()),
