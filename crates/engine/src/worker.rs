@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tidegate_stores::{Claim, Lease, Result, Want};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::{Engine, GRACE, LEASE};
 
@@ -32,10 +33,10 @@ impl Engine {
     pub async fn work(self: &Arc<Self>, until: Until, stop: CancellationToken) -> Result<()> {
         let mut tasks: JoinSet<String> = JoinSet::new();
         let mut busy: HashMap<String, usize> = HashMap::new();
-        let heartbeat = tokio::spawn(Arc::clone(self).keep_alive());
+        // It must not outlive the attempts, or their leases would never end.
+        let _heartbeat = AbortOnDropHandle::new(tokio::spawn(Arc::clone(self).keep_alive()));
         let result = self.work_until(until, &stop, &mut tasks, &mut busy).await;
         self.end_attempts(&mut tasks).await;
-        heartbeat.abort();
         result
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tidegate_engine::Engine;
-use tidegate_model::{Event, RunState};
+use tidegate_model::{Event, ObjectVersion};
 use tidegate_stores::bucket::{OpenBucket, Place};
 use tidegate_stores::testing::conservation::System;
 use tidegate_stores::testing::faults::{Fate, RandomFaults};
@@ -16,7 +16,7 @@ use tidegate_stores::{Ledger, Queue, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{House, until};
+use crate::harness::House;
 
 const SECTIONS: &str = "[bucket.raw]\n[bucket.out]\n[table.rows]\nkey = { id = \"string\" }\n\
     [function.copy]\non = { created = \"raw\" }\nrun = \"test\"\ninto = \"out\"\n\
@@ -88,18 +88,22 @@ impl Local {
         self.processes().push(Process { engine, task });
     }
 
-    async fn is_at_rest(&self) -> bool {
-        let objects = self.house.objects("raw").await;
-        let mut events = Vec::new();
-        for key in objects.keys() {
-            events.push(Event::Created(self.house.head("raw", key).await).id());
+    /// What is not done yet, for people; empty once everything is.
+    async fn unrest(&self) -> String {
+        let mut unrest = String::new();
+        for key in self.house.objects("raw").await.keys() {
+            let event = Event::Created(self.house.head("raw", key).await);
+            if self.house.ledger.known(vec![event.id()]).await.expect("an answer") != [true] {
+                unrest += &format!("not admitted: {event:?}\n");
+            }
         }
-        let known = self.house.ledger.known(events).await.expect("an answer");
-        let depth = self.house.queue.depth(self.house.now()).await.expect("depths");
-        let runs = self.house.runs().await;
-        known.into_iter().all(|known| known)
-            && depth.is_empty()
-            && !runs.iter().any(|run| matches!(run.state, RunState::Waiting | RunState::Running))
+        for depth in self.house.queue.depth(self.house.now()).await.expect("depths") {
+            unrest += &format!("{depth:?}\n");
+        }
+        for run in self.house.runs().await.into_iter().filter(|run| !run.state.is_settled()) {
+            unrest += &format!("{run:?}\n");
+        }
+        unrest
     }
 }
 
@@ -111,6 +115,10 @@ impl System for Local {
 
     async fn put(&self, key: &str, payload: &str) {
         self.house.put("raw", key, payload).await;
+    }
+
+    async fn newest(&self, key: &str) -> ObjectVersion {
+        self.house.head("raw", key).await
     }
 
     async fn deliver_again(&self, key: &str) {
@@ -151,7 +159,15 @@ impl System for Local {
     }
 
     async fn come_to_rest(&self) {
-        until("everything has its verdict", async || self.is_at_rest().await).await;
+        let mut unrest = String::new();
+        for _ in 0..1_000 {
+            unrest = self.unrest().await;
+            if unrest.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        panic!("after more than an hour without faults at {}:\n{unrest}", self.house.now());
     }
 
     fn ledger(&self) -> &dyn Ledger {
