@@ -1,5 +1,6 @@
 //! From records to batches: each field becomes a value of its column's type, or its row is refused with a reason.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
@@ -72,7 +73,7 @@ impl<'p> Converter<'p> {
 
     /// Adds a row, or tells why not. `number` is the row's in the file, from 1.
     pub(super) fn push(&mut self, record: Record<'_>, number: u64) -> Result<(), Refusal> {
-        check_width(record, self.plan.header.len(), self.fill)?;
+        check_width(record, self.plan, self.fill)?;
         self.values.clear();
         for (index, column) in self.plan.columns.iter().enumerate() {
             let is_key = index < self.plan.key_columns;
@@ -149,10 +150,17 @@ impl Builder {
 }
 
 /// Refuses a row with too few or too many fields.
-pub(super) fn check_width(record: Record<'_>, columns: usize, fill: bool) -> Result<(), Refusal> {
-    let fields = record.len();
-    let is_surplus_empty = || (columns..fields).all(|field| record.get(field).is_none_or(str::is_empty));
-    if fields == columns || (fields < columns && fill) || (fields > columns && fill && is_surplus_empty()) {
+pub(super) fn check_width(record: Record<'_>, plan: &Plan, fill: bool) -> Result<(), Refusal> {
+    let (fields, columns) = (record.len(), plan.header.len());
+    let fits = match fields.cmp(&columns) {
+        Ordering::Equal => true,
+        Ordering::Less => fill,
+        // Spreadsheets write unnamed columns, in the header and in every row.
+        Ordering::Greater => {
+            (fill || fields <= plan.width) && (columns..fields).all(|field| record.get(field).is_none_or(str::is_empty))
+        }
+    };
+    if fits {
         return Ok(());
     }
     let reason = format!("the row has {fields} fields, but the header has {columns}");

@@ -67,7 +67,7 @@ pub(super) fn plan(open: &Open, known: &Known, options: &Options) -> Result<Plan
             columns.push(Column { value: *value, ..text((name, From::Nothing)) });
         }
     }
-    Ok(Plan { columns, key_columns: 1, header, remarks: Vec::new() })
+    Ok(Plan { columns, key_columns: 1, width: header.len(), header, remarks: Vec::new() })
 }
 
 /// The items as batches of the plan's columns.

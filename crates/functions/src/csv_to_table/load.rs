@@ -211,7 +211,7 @@ fn plan(job: &Job, known: &Known) -> Result<Plan, Failure> {
     })?;
     let mut plan = Plan::new(header, known, &job.options)?;
     let fields = plan.inferred_fields();
-    let seen = infer(&mut reader, &fields, plan.header.len(), job)?;
+    let seen = infer(&mut reader, &fields, &plan, job)?;
     plan.decide(known, &seen);
     Ok(plan)
 }
@@ -220,7 +220,7 @@ fn plan(job: &Job, known: &Known) -> Result<Plan, Failure> {
 fn infer(
     reader: &mut csv::Reader<'_>,
     fields: &[usize],
-    columns: usize,
+    plan: &Plan,
     job: &Job,
 ) -> Result<HashMap<usize, Seen>, Failure> {
     let mut seen: Vec<(usize, Seen)> = fields.iter().map(|field| (*field, Seen::Nothing)).collect();
@@ -228,7 +228,7 @@ fn infer(
     let mut rows = 0;
     while !open.is_empty() {
         let Some(record) = reader.read().map_err(format_failure)? else { break };
-        if check_width(record, columns, job.options.fill).is_err() {
+        if check_width(record, plan, job.options.fill).is_err() {
             continue;
         }
         open.retain(|index| {

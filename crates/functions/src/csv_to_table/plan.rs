@@ -44,8 +44,10 @@ pub(super) struct Plan {
     pub(super) columns: Vec<Column>,
     /// How many are the key.
     pub(super) key_columns: usize,
-    /// Names of the file's columns; later fields of a record must be empty.
+    /// Names of the file's columns.
     pub(super) header: Vec<String>,
+    /// Fields of the header line: after the named columns there may be unnamed ones, in which nothing may stand.
+    pub(super) width: usize,
     /// What people should know, for the run's note.
     pub(super) remarks: Vec<String>,
 }
@@ -107,7 +109,7 @@ impl Plan {
         for (name, _) in options.columns.iter().filter(|(name, _)| !names.contains(name)) {
             remarks.push(format!("no column `{name}` in the file, though `columns` declares it"));
         }
-        Ok(Self { columns, key_columns, header: names, remarks })
+        Ok(Self { columns, key_columns, header: names, width: header.len(), remarks })
     }
 
     /// Fields whose type is decided by their values.

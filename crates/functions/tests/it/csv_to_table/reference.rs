@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 
+/// Rows in the table, refused rows, rows dropped for a repeated key; or the code of the failure.
+type Outcome = Result<(usize, u64, u64), &'static str>;
+
 type Item = BTreeMap<String, String>;
 
 fn items(of: &Value) -> Option<Vec<Item>> {
@@ -65,8 +68,7 @@ async fn a_put_replaces_the_whole_item_and_leaves_stale_ones() {
 #[tokio::test]
 async fn the_corrected_rules_keep_every_participant_apart() {
     let Some(_) = shared("participants/items.json") else { return };
-    // Rows in the table, refused rows, dropped for a repeated key; or the code of the failure.
-    let outcomes: [(&str, Result<(usize, u64, u64), &str>); 21] = [
+    let outcomes: [(&str, Outcome); 21] = [
         ("ParticipationJotForm", Ok((6, 0, 0))),
         ("plain", Ok((6, 0, 0))),
         ("bom", Ok((6, 0, 0))),

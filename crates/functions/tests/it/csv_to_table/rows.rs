@@ -16,6 +16,14 @@ async fn ragged_rows_are_refused_or_filled() {
 }
 
 #[tokio::test]
+async fn unnamed_columns_of_a_spreadsheet_are_left_out_while_they_are_empty() {
+    let mut house = House::in_memory(&text("id"));
+    let done = house.take("id,a,,\n1,x,,\n2,y\n3,z,oops,\n4,w,,,\n", none()).await;
+    assert_eq!(codes(&done), [("R0108", 4), ("R0108", 5)]);
+    assert_eq!(house.rows().await, [["1", "x"], ["2", "y"]]);
+}
+
+#[tokio::test]
 async fn an_empty_field_is_no_value_or_the_empty_text() {
     let mut house = House::in_memory(&text("id"));
     house.take("id,a,n\n1,,\n2,x,5\n", none()).await;
