@@ -202,17 +202,17 @@ impl<'a> Reader<'a> {
             self.columns = None;
             return;
         }
+        if account.trailer.is_some() {
+            account.after_trailer += 1;
+            account.find(Code::AfterTrailer, number);
+            return;
+        }
         if let Some(rest) = trailer(trimmed) {
-            account.trailer.get_or_insert(number);
+            account.trailer = Some(number);
             if !rest.is_empty() {
                 account.find(Code::SecondHeader, number);
                 self.columns = None;
             }
-            return;
-        }
-        if account.trailer.is_some() {
-            account.after_trailer += 1;
-            account.find(Code::AfterTrailer, number);
             return;
         }
         take_row(columns, number, bytes, account, rows);

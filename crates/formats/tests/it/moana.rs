@@ -128,6 +128,8 @@ fn header_variants_and_other_column_names_are_read() {
     let codes: Vec<Code> = account.counts.keys().copied().collect();
     let expected = [Code::PressureColumn, Code::HeaderWithoutComma, Code::ValueMissing, Code::AfterTrailer];
     assert_eq!(codes, expected);
+    let twice = read(&format!("{COLUMNS}{ROW}END1\nEND2")).2;
+    assert_eq!((twice.trailer, twice.after_trailer), (Some(3), 1));
     let latin = [b"Vessel,M\xe4rz\n".as_slice(), COLUMNS.as_bytes(), b"END"].concat();
     let (header, _, account) = read_with(&latin, Options::default());
     assert_eq!(header.get("vessel"), Some("M\u{e4}rz"));
