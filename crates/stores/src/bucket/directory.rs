@@ -14,34 +14,32 @@
 //!
 //! Attributes and tags are not kept. `PutMode::Update` is not supported: POSIX has no conditional rename.
 
-use std::fs::{self, File, TryLockError};
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod reading;
+mod writing;
+
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::ops::{ControlFlow, Range};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::ops::ControlFlow;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
 use object_store::{
-    Attributes, CopyMode, CopyOptions, Error, GetOptions, GetRange, GetResult, GetResultPayload, ListResult,
-    MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-    UploadPart,
+    Attributes, CopyMode, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use tidegate_model::Key;
 use tokio::sync::mpsc;
 
+use reading::Reading;
+use writing::{Publish, Staged, Upload, sync_parent};
+
 use super::walk::{Found, RESERVED, Stamp, Tree, is_gone, target_of_link, walk};
 use crate::filesystem;
-
-/// How much is read at once: large enough that the hop to a blocking thread costs nothing.
-const CHUNK: u64 = 256 * 1024;
 
 /// How many findings of a walk travel together.
 const BATCH: usize = 1024;
@@ -91,15 +89,26 @@ impl DirectoryStore {
 }
 
 fn failed(what: &str, path: &FilePath, source: io::Error) -> Error {
+    use io::ErrorKind as K;
     let path_text = path.display().to_string();
     if is_gone(&source) {
         return Error::NotFound { path: path_text, source: source.into() };
     }
     match source.kind() {
-        io::ErrorKind::AlreadyExists => Error::AlreadyExists { path: path_text, source: source.into() },
-        io::ErrorKind::PermissionDenied => Error::PermissionDenied { path: path_text, source: source.into() },
+        K::AlreadyExists => Error::AlreadyExists { path: path_text, source: source.into() },
+        K::PermissionDenied | K::ReadOnlyFilesystem => {
+            Error::PermissionDenied { path: path_text, source: source.into() }
+        }
+        K::InvalidFilename | K::IsADirectory | K::DirectoryNotEmpty => {
+            refused(format!("cannot {what} `{path_text}`: {source}"))
+        }
         _ => Error::Generic { store: "directory", source: format!("cannot {what} `{path_text}`: {source}").into() },
     }
+}
+
+/// What was asked for cannot be, however often it is asked.
+fn refused(why: String) -> Error {
+    Error::NotSupported { source: why.into() }
 }
 
 fn refused_link(path: &FilePath) -> Error {
@@ -163,8 +172,8 @@ impl Inner {
                 Ok(metadata) if metadata.is_dir() => continue,
                 Ok(metadata) if metadata.is_symlink() => return Err(refused_link(path)),
                 Ok(_) => {
-                    let why = format!("`{}` is a file, so nothing can be put below it", directory.display());
-                    return Err(Error::Generic { store: "directory", source: why.into() });
+                    let file = directory.display();
+                    return Err(refused(format!("`{file}` is a file, so nothing can be put below it")));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(failed("reach", directory, error)),
@@ -174,52 +183,27 @@ impl Inner {
                     return Err(failed("make the directory", directory, error));
                 }
                 // Made just now by another: its name may not be durable yet either.
-                Ok(()) | Err(_) => sync_parent(directory)?,
+                Ok(()) | Err(_) => sync_parent(directory).map_err(|error| failed("sync", directory, error))?,
             }
         }
         Ok(())
     }
 
-    /// A new file beside `path`, whose name nobody takes for an object. The name follows from that of `path`: what a
-    /// killed process left is found and used up by whoever repeats its work.
+    /// A new file that [`Inner::publish`] will call `path`.
     fn stage(&self, path: &FilePath) -> Result<Staged> {
         self.make_directories(path)?;
-        let directory = path.parent().unwrap_or(&self.root);
-        let mut hasher = DefaultHasher::new();
-        path.file_name().hash(&mut hasher);
-        let name = hasher.finish();
-        let mut number = 0_u32;
-        loop {
-            let staging = directory.join(format!("{RESERVED}-{name:016x}-{number}.tmp"));
-            match claim(&staging).map_err(|error| failed("write beside", path, error))? {
-                Some(file) => {
-                    return Ok(Staged { file: Arc::new(file), staging: Some(staging), path: path.to_owned() });
-                }
-                None => number += 1,
-            }
-        }
+        Staged::new(path).map_err(|error| failed("write beside", path, error))
     }
 
     fn put(&self, path: &FilePath, payload: &PutPayload, mode: Publish) -> Result<PutResult> {
         let staged = self.stage(path)?;
-        let mut file: &File = &staged.file;
+        let mut file = staged.file();
         payload.iter().try_for_each(|chunk| file.write_all(chunk)).map_err(|error| failed("write", path, error))?;
-        self.publish(staged, mode)
+        self.publish(staged, path, mode)
     }
 
-    /// Syncs the staged file, gives it its name, and syncs that.
-    fn publish(&self, mut staged: Staged, mode: Publish) -> Result<PutResult> {
-        let path = &staged.path;
-        staged.file.sync_all().map_err(|error| failed("sync", path, error))?;
-        let metadata = staged.file.metadata().map_err(|error| failed("read", path, error))?;
-        let staging = staged.staging.as_deref().expect("a file is published once");
-        match mode {
-            Publish::Replace => fs::rename(staging, path),
-            Publish::Create => rename_to_new(staging, path),
-        }
-        .map_err(|error| failed("put", path, error))?;
-        staged.staging = None;
-        sync_parent(&staged.path)?;
+    fn publish(&self, staged: Staged, path: &FilePath, mode: Publish) -> Result<PutResult> {
+        let metadata = staged.publish(path, mode).map_err(|error| failed("put", path, error))?;
         Ok(PutResult { e_tag: Some(Stamp::new(&metadata, self.stable_inodes).etag()), version: None })
     }
 
@@ -253,12 +237,15 @@ impl Inner {
         let meta = self.meta(location, &stamp);
         options.check_preconditions(&meta)?;
         let range = match &options.range {
-            Some(range) => within(range, stamp.size, &path)?,
+            Some(range) => reading::within(range, stamp.size, &path)?,
             None => 0..stamp.size,
         };
         let payload = match file {
             None => stream::empty().boxed(),
-            Some(file) => read(Reading { file, path, stamp, stable_inodes: self.stable_inodes, range: range.clone() }),
+            Some(file) => {
+                let stable_inodes = self.stable_inodes;
+                Reading { file, path, stamp, stable_inodes, range: range.clone() }.into_stream()
+            }
         };
         Ok(GetResult { payload: GetResultPayload::Stream(payload), meta, range, attributes: Attributes::default() })
     }
@@ -302,7 +289,7 @@ impl Inner {
         }
         match fs::remove_file(&path) {
             Err(error) if !is_gone(&error) => Err(failed("delete", &path, error)),
-            _ => sync_parent(&path),
+            _ => sync_parent(&path).map_err(|error| failed("sync", &path, error)),
         }
     }
 
@@ -312,156 +299,9 @@ impl Inner {
         let mut source = File::open(&source).map_err(|error| failed("open", &source, error))?;
         let path = self.path_of(to)?;
         let staged = self.stage(&path)?;
-        let mut file: &File = &staged.file;
-        io::copy(&mut source, &mut file).map_err(|error| failed("write", &path, error))?;
-        self.publish(staged, mode).map(drop)
+        io::copy(&mut source, &mut staged.file()).map_err(|error| failed("write", &path, error))?;
+        self.publish(staged, &path, mode).map(drop)
     }
-}
-
-/// How a staged file gets its name.
-#[derive(Debug, Clone, Copy)]
-enum Publish {
-    /// What has the name is replaced.
-    Replace,
-    /// Nothing may have it.
-    Create,
-}
-
-/// A file that is being written; removed when dropped unpublished.
-#[derive(Debug)]
-struct Staged {
-    file: Arc<File>,
-    staging: Option<PathBuf>,
-    path: PathBuf,
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if let Some(staging) = &self.staging {
-            // Nothing more can be done about a file that cannot be removed; its name keeps it from being taken.
-            let _ = fs::remove_file(staging);
-        }
-    }
-}
-
-/// An empty file of this name that nobody else is writing; `None` if somebody is. Its lock ends with the process.
-fn claim(path: &FilePath) -> io::Result<Option<File>> {
-    let mut options = File::options();
-    options.read(true).write(true);
-    match options.clone().create_new(true).open(path) {
-        // Where there are no locks, what is new is ours.
-        Ok(file) => {
-            return Ok(if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) { None } else { Some(file) });
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error),
-    }
-    let file = match options.open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if file.try_lock().is_err() {
-        return Ok(None);
-    }
-    // Between opening and locking, its owner may have published the file under its own name.
-    let (ours, there) = (file.metadata()?, fs::symlink_metadata(path));
-    if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
-        file.set_len(0)?;
-        return Ok(Some(file));
-    }
-    Ok(None)
-}
-
-/// Renames unless the new name is taken, in one step.
-fn rename_to_new(from: &FilePath, to: &FilePath) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(()),
-        // The file system does not know the flag (NFS): a second name refuses just as well, but watchers see no rename.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            fs::hard_link(from, to)?;
-            let _ = fs::remove_file(from);
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Makes the name of `path` durable.
-fn sync_parent(path: &FilePath) -> Result<()> {
-    let directory = path.parent().unwrap_or(path);
-    match File::open(directory).and_then(|directory| directory.sync_all()) {
-        // Some network file systems sync names with the file and refuse to sync a directory.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        result => result.map_err(|error| failed("sync", directory, error)),
-    }
-}
-
-fn within(range: &GetRange, size: u64, path: &FilePath) -> Result<Range<u64>> {
-    let beyond = |from: u64| Error::Generic {
-        store: "directory",
-        source: format!("`{}` has {size} bytes, none of them from {from} on", path.display()).into(),
-    };
-    match range {
-        GetRange::Bounded(range) if range.start >= range.end => Err(Error::Generic {
-            store: "directory",
-            source: format!("the range {}..{} is empty", range.start, range.end).into(),
-        }),
-        GetRange::Bounded(range) if range.start >= size => Err(beyond(range.start)),
-        GetRange::Bounded(range) => Ok(range.start..range.end.min(size)),
-        GetRange::Offset(from) if *from >= size => Err(beyond(*from)),
-        GetRange::Offset(from) => Ok(*from..size),
-        GetRange::Suffix(length) => Ok(size.saturating_sub(*length)..size),
-    }
-}
-
-/// A file that is being read.
-struct Reading {
-    file: File,
-    path: PathBuf,
-    stamp: Stamp,
-    stable_inodes: bool,
-    range: Range<u64>,
-}
-
-impl Reading {
-    /// The next bytes; empty at the end, once the file is found unchanged.
-    fn next(&mut self) -> Result<Bytes> {
-        let length = CHUNK.min(self.range.end - self.range.start);
-        let mut chunk = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-        let complete = self.file.read_exact_at(&mut chunk, self.range.start);
-        self.range.start += length;
-        match complete {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.changed()),
-            Err(error) => return Err(failed("read", &self.path, error)),
-            Ok(()) => {}
-        }
-        if self.range.is_empty() {
-            let metadata = self.file.metadata().map_err(|error| failed("read", &self.path, error))?;
-            if Stamp::new(&metadata, self.stable_inodes) != self.stamp {
-                return Err(self.changed());
-            }
-        }
-        Ok(chunk.into())
-    }
-
-    fn changed(&self) -> Error {
-        let path = self.path.display().to_string();
-        Error::Precondition { path, source: "the file was changed while it was read".into() }
-    }
-}
-
-fn read(reading: Reading) -> BoxStream<'static, Result<Bytes>> {
-    stream::try_unfold(reading, |mut reading| async move {
-        if reading.range.is_empty() {
-            return Ok(None);
-        }
-        let step = move || reading.next().map(|chunk| Some((chunk, reading)));
-        tokio::task::spawn_blocking(step).await?
-    })
-    .boxed()
 }
 
 #[async_trait]
@@ -483,13 +323,9 @@ impl ObjectStore for DirectoryStore {
 
     async fn put_multipart_opts(&self, location: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         let path = self.inner.path_of(location)?;
-        let staged = self.blocking(move |inner| inner.stage(&path)).await?;
-        Ok(Box::new(Upload {
-            store: self.clone(),
-            staged: Some(staged),
-            offset: 0,
-            failed: Arc::new(AtomicBool::new(false)),
-        }))
+        let target = path.clone();
+        let staged = self.blocking(move |inner| inner.stage(&target)).await?;
+        Ok(Box::new(Upload::new(self.clone(), path, staged)))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -576,60 +412,5 @@ fn list_into(inner: &Inner, start: &str, sender: &mpsc::Sender<Batch>) {
     }
     if !batch.is_empty() {
         let _ = sender.blocking_send(batch);
-    }
-}
-
-/// A multipart upload: one staged file, parts written where they belong.
-#[derive(Debug)]
-struct Upload {
-    store: DirectoryStore,
-    staged: Option<Staged>,
-    offset: u64,
-    failed: Arc<AtomicBool>,
-}
-
-fn aborted() -> Error {
-    Error::Generic { store: "directory", source: "the upload was completed or aborted before".into() }
-}
-
-#[async_trait]
-impl MultipartUpload for Upload {
-    fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        let Some(staged) = &self.staged else {
-            return std::future::ready(Err(aborted())).boxed();
-        };
-        let (file, path, part_failed) = (Arc::clone(&staged.file), staged.path.clone(), Arc::clone(&self.failed));
-        let mut offset = self.offset;
-        self.offset += data.content_length() as u64;
-        let write = move || {
-            for chunk in data.iter() {
-                if let Err(error) = file.write_all_at(chunk, offset) {
-                    part_failed.store(true, Ordering::SeqCst);
-                    return Err(failed("write", &path, error));
-                }
-                offset += chunk.len() as u64;
-            }
-            Ok(())
-        };
-        async move { tokio::task::spawn_blocking(write).await? }.boxed()
-    }
-
-    async fn complete(&mut self) -> Result<PutResult> {
-        let staged = self.staged.take().ok_or_else(aborted)?;
-        let (part_failed, expected) = (Arc::clone(&self.failed), self.offset);
-        self.store
-            .blocking(move |inner| {
-                let size = staged.file.metadata().map_err(|error| failed("read", &staged.path, error))?.len();
-                if part_failed.load(Ordering::SeqCst) || size != expected {
-                    let why = format!("a part of `{}` was not written", staged.path.display());
-                    return Err(Error::Generic { store: "directory", source: why.into() });
-                }
-                inner.publish(staged, Publish::Replace)
-            })
-            .await
-    }
-
-    async fn abort(&mut self) -> Result<()> {
-        self.staged.take().map(drop).ok_or_else(aborted)
     }
 }

@@ -63,6 +63,17 @@ pub(super) fn open(
     Ok((store, place))
 }
 
+/// What endpoints answer to credentials that they refuse, whatever the status.
+const DENIALS: [&str; 7] = [
+    "AccessDenied",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+];
+
 /// Why an endpoint did not list the bucket.
 pub(super) fn refused(bucket: &OpenBucket, error: object_store::Error) -> Box<Failure> {
     use object_store::Error as E;
@@ -72,7 +83,8 @@ pub(super) fn refused(bucket: &OpenBucket, error: object_store::Error) -> Box<Fa
     let answer = answer_of(&cause);
     let why = answer.map_or(cause.as_str(), |(_, message)| message);
     let is_absent = matches!(error, E::NotFound { .. }) || answer.is_some_and(|(code, _)| code == "NoSuchBucket");
-    let is_denied = matches!(error, E::PermissionDenied { .. } | E::Unauthenticated { .. });
+    let is_denied = matches!(error, E::PermissionDenied { .. } | E::Unauthenticated { .. })
+        || answer.is_some_and(|(code, _)| DENIALS.contains(&code));
     Box::new(if is_absent {
         Failure::new(C_NO_BUCKET, ErrorKind::NotFound, format!("{at} does not exist"))
             .expected("a bucket that exists at the endpoint")

@@ -4,13 +4,15 @@
 //! the server are skipped, or fail if `REQUIRE_SERVICES=1`.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidegate_model::{Bucket, KeyGlobs, Setting};
+
+use crate::bucket::Surroundings;
 
 /// The bucket that the server has.
 pub const BUCKET: &str = "tide";
@@ -100,8 +102,8 @@ fn start(weed: &Path) -> Running {
         std::fs::create_dir_all(&directory).expect("a directory for the server");
         let mut keeper = spawn(weed, &directory, ports);
         let pipe = keeper.stdin.take().expect("the keeper has a standard input");
-        if is_ready(ports[0], ports[6]) {
-            let seaweed = Seaweed { endpoint: format!("http://127.0.0.1:{}", ports[0]) };
+        let seaweed = Seaweed { endpoint: format!("http://127.0.0.1:{}", ports[0]) };
+        if is_ready(&seaweed) {
             return Running { seaweed, _keeper: keeper, _pipe: pipe };
         }
         // Perhaps somebody took one of the ports meanwhile.
@@ -132,27 +134,25 @@ fn spawn(weed: &Path, directory: &Path, ports: [u16; 10]) -> Child {
     keeper.spawn().expect("sh starts")
 }
 
-/// Waits until the endpoint answers, and the store behind it has the bucket, which is made last.
-fn is_ready(endpoint: u16, store: u16) -> bool {
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(30) {
-        // Without a signature the endpoint refuses, but it is there.
-        let is_there = answers(endpoint, "/").unwrap_or(false);
-        if is_there && answers(store, &format!("/buckets/{BUCKET}/")).unwrap_or(false) {
-            return true;
+/// Waits until the bucket, which is made last, can be listed with the key.
+fn is_ready(seaweed: &Seaweed) -> bool {
+    let bucket = seaweed.bucket("ready", "");
+    let (secret, aws) = (|_: &str| Ok(SECRET_KEY.to_owned()), BTreeMap::new());
+    let surroundings = Surroundings { pipeline_dir: Path::new("/"), secret: &secret, aws: &aws };
+    let open = crate::bucket::open(&bucket, &surroundings).expect("a bucket of the server");
+    let reach = async {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(30) {
+            if crate::bucket::reach(&open, false).await.is_ok() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    false
-}
-
-/// True if there is an answer to `GET path` other than that it is not there.
-fn answers(port: u16, path: &str) -> std::io::Result<bool> {
-    use std::io::{Read, Write};
-    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    connection.set_read_timeout(Some(Duration::from_secs(2)))?;
-    connection.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    Ok(answer.starts_with("HTTP/1") && !answer.contains(" 404 "))
+        false
+    };
+    // On a thread of its own: the caller may be in a runtime, where blocking is not allowed.
+    std::thread::scope(|scope| {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        scope.spawn(move || runtime().block_on(reach)).join().is_ok_and(|is_ready| is_ready)
+    })
 }

@@ -1,28 +1,22 @@
-//! The event source of directories: what the kernel tells ([`super::native`]), what listings find, and what of it is
-//! finished.
-//!
-//! A file is `Pending` while it is not known to be finished. The kernel's word that it was closed, or moved into place,
-//! ends that at once. Without that word two looks must be equal, a pause apart; a file that is known to be open for
-//! writing waits for the word, however long it takes.
+//! The event source of directories: what the kernel tells ([`super::native`]), what listings find
+//! ([`super::walking`]), and what of it is finished ([`super::unfinished`]).
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tidegate_model::ErrorKind;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::known::Known;
-use super::native::{Native, Signal, TELLS_CLOSE, Watches};
-use super::{Clock, Scope, is_hidden};
-use crate::bucket::{Found, Stamp, Strange, Tree, look, walk};
+use super::native::{self, Native, Signal, TELLS_CLOSE};
+use super::unfinished::Unfinished;
+use super::walking::{Ground, Look, Looks, Walk};
+use super::{Clock, Scope};
+use crate::bucket::{Found, Stamp, Strange};
 use crate::{Error, EventSource, Result, Sighting, filesystem};
 
 /// Between listings of a directory that the kernel watches: finds what it did not tell.
@@ -40,8 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many signals are taken before sightings are handed on.
 const SIGNALS: usize = 256;
 
-/// How many findings of a listing travel together.
-const BATCH: usize = 512;
+/// How many files are looked at together.
+const LOOKS: usize = 512;
 
 /// How many moved files that were open are remembered until their new name is told.
 const DEPARTED: usize = 1024;
@@ -67,50 +61,26 @@ impl Timing {
     const UNWATCHED: Self = Self { old: Duration::from_secs(60), quiet: POLL, every: POLL };
 }
 
-/// A file that is not known to be finished.
-#[derive(Debug, Clone, Default)]
-struct Pending {
-    /// What it was at the last look.
-    stamp: Option<Stamp>,
-    /// When to look again; `None`: when the kernel says that it was closed.
-    due: Option<Instant>,
-    /// Its maker opened it.
-    is_opened: bool,
-    /// It was written to, and not closed since.
-    is_written: bool,
-}
-
-/// What a look at a key gave.
-type Look = (io::Result<Option<Found>>, String);
-
-/// A listing under way: batches of findings, then the end.
-struct Walk {
-    findings: mpsc::Receiver<io::Result<Vec<Found>>>,
-    /// Set for a listing of everything: when it began.
-    whole: Option<Instant>,
-}
-
 /// Watches a directory.
 pub(super) struct DirectoryWatch {
     scope: Scope,
-    root: PathBuf,
-    /// The directory that no link may lead out of.
-    bounds: PathBuf,
+    ground: Ground,
     clock: Clock,
-    stable_inodes: bool,
     timing: Timing,
     /// Whether the kernel may be asked to tell of changes.
     may_watch: bool,
     native: Option<Native>,
     /// For a one-shot: when it stops waiting for files that are being written, once the listing is over.
     once: Option<Option<Instant>>,
-    pending: HashMap<String, Pending>,
-    due: BinaryHeap<Reverse<(Instant, String)>>,
+    unfinished: Unfinished,
+    /// Finished by the signals that were taken so far, and not looked at yet: a later one may say that it is written again.
+    finished: HashSet<String>,
+    /// Renames of files that were open, until their new name is told.
     departed: HashSet<usize>,
     known: Known,
     strangers: HashSet<PathBuf>,
     walk: Option<Walk>,
-    looks: Option<JoinHandle<Vec<Look>>>,
+    looks: Option<Looks>,
     /// Directories to list, besides the whole.
     subtrees: Vec<String>,
     next_whole: Instant,
@@ -135,7 +105,8 @@ impl DirectoryWatch {
         let timing = Timing { every: every.unwrap_or(RECONCILE), ..Timing::WATCHED };
         let watch = Self::new(scope, root, clock, timing, every.is_none());
         let timing = Timing { every: every.unwrap_or(watch.timing.every), ..watch.timing };
-        Self { timing, bounds: PathBuf::from("/"), ..watch }
+        let ground = Ground { bounds: PathBuf::from("/"), ..watch.ground.clone() };
+        Self { timing, ground, ..watch }
     }
 
     fn new(scope: Scope, root: &Path, clock: Clock, local: Timing, may_watch: bool) -> Self {
@@ -143,16 +114,14 @@ impl DirectoryWatch {
         let timing = if kind.tells_changes() { local } else { Timing::UNWATCHED };
         Self {
             scope,
-            root: root.to_owned(),
-            bounds: root.to_owned(),
+            ground: Ground { root: root.to_owned(), bounds: root.to_owned(), stable_inodes: kind.has_stable_inodes() },
             clock,
-            stable_inodes: kind.has_stable_inodes(),
             timing,
             may_watch: may_watch && kind.tells_changes(),
             native: None,
             once: None,
-            pending: HashMap::new(),
-            due: BinaryHeap::new(),
+            unfinished: Unfinished::default(),
+            finished: HashSet::new(),
             departed: HashSet::new(),
             known: Known::default(),
             strangers: HashSet::new(),
@@ -166,42 +135,25 @@ impl DirectoryWatch {
         }
     }
 
-    fn tree(&self) -> Tree<'_> {
-        Tree { root: &self.root, bounds: &self.bounds, stable_inodes: self.stable_inodes }
-    }
-
     // --- what the kernel tells ---
 
     fn take(&mut self, signal: Signal) {
+        let quiet = self.timing.quiet;
         match signal {
             Signal::Made(key) => {
-                let due = self.schedule(&key, self.timing.quiet);
-                self.pending.insert(key, Pending { due, ..Pending::default() });
+                self.finished.remove(&key);
+                self.unfinished.look_at(key, None, quiet);
             }
-            Signal::MadeDirectory(key) if self.scope.only.is_none() => self.subtrees.push(key),
-            Signal::MadeDirectory(_) => {}
-            Signal::Opened(key) => {
-                if let Some(pending) = self.pending.get_mut(&key) {
-                    pending.is_opened = true;
-                }
-            }
+            Signal::MadeDirectory(key) => self.enter(key),
+            Signal::Opened(key) => self.unfinished.opened(&key),
             Signal::Written(key) => {
-                let due = if TELLS_CLOSE { None } else { self.schedule(&key, self.timing.quiet) };
-                let pending = self.pending.entry(key).or_default();
-                *pending = Pending { due, is_written: true, stamp: None, ..*pending };
+                self.finished.remove(&key);
+                self.unfinished.written(key, quiet);
             }
-            Signal::Closed(key) => self.finished(key),
-            Signal::Touched(key) => {
-                if key.is_empty() || self.pending.contains_key(&key) {
-                    return;
-                }
-                if TELLS_CLOSE {
-                    self.finished(key);
-                } else {
-                    let due = self.schedule(&key, self.timing.quiet);
-                    self.pending.insert(key, Pending { due, ..Pending::default() });
-                }
-            }
+            Signal::Closed(key) => self.finish(key),
+            Signal::Touched(key) if key.is_empty() || self.unfinished.contains(&key) => {}
+            Signal::Touched(key) if TELLS_CLOSE => self.finish(key),
+            Signal::Touched(key) => self.unfinished.look_at(key, None, quiet),
             Signal::MovedAway(key, tracker) => {
                 let was_open = self.left(&key);
                 if let (true, Some(tracker)) = (was_open && self.departed.len() < DEPARTED, tracker) {
@@ -210,9 +162,9 @@ impl DirectoryWatch {
             }
             Signal::MovedIn(key, tracker) => {
                 if tracker.is_some_and(|tracker| self.departed.remove(&tracker)) {
-                    self.pending.insert(key, Pending { is_written: true, ..Pending::default() });
+                    self.unfinished.written(key, quiet);
                 } else {
-                    self.finished(key);
+                    self.finish(key);
                 }
             }
             Signal::Gone(key) => {
@@ -223,27 +175,35 @@ impl DirectoryWatch {
     }
 
     /// The file was closed, or moved into place whole.
-    fn finished(&mut self, key: String) {
-        self.pending.remove(&key);
-        if self.scope.only.as_ref().is_some_and(|only| *only != key) {
-            return;
+    fn finish(&mut self, key: String) {
+        self.unfinished.remove(&key);
+        if self.scope.only.as_ref().is_none_or(|only| *only == key) {
+            self.finished.insert(key);
         }
-        match look(self.tree(), &self.root.join(&key), &key) {
+    }
+
+    /// Looks at a file that is finished.
+    fn look_at_finished(&mut self, key: String) {
+        match self.ground.look(&key) {
             Ok(Some(Found::File { key, stamp })) => self.offer(key, stamp),
             Ok(Some(Found::Strange(strange))) => self.tell(&strange),
-            Ok(Some(Found::Directory(key))) => self.subtrees.push(key),
+            Ok(Some(Found::Directory(key))) => self.enter(key),
             Ok(None) => {}
             // It is there, and cannot be looked at: perhaps later.
-            Err(_) => {
-                let due = self.schedule(&key, PATIENCE);
-                self.pending.insert(key, Pending { due, ..Pending::default() });
-            }
+            Err(_) => self.unfinished.look_at(key, None, PATIENCE),
+        }
+    }
+
+    /// There is a directory that was not there.
+    fn enter(&mut self, key: String) {
+        if self.scope.only.is_none() {
+            self.subtrees.push(key);
         }
     }
 
     /// The entry has this name no more; true if it is a file that was open for writing.
     fn left(&mut self, key: &str) -> bool {
-        let path = self.root.join(key);
+        let path = self.ground.root.join(key);
         if let Some(native) = &self.native
             && native.watches.forget(&path)
         {
@@ -251,23 +211,18 @@ impl DirectoryWatch {
                 // The bucket's own directory: begin anew with what has its name now.
                 self.native = None;
                 self.next_whole = Instant::now();
-            } else {
-                let below = format!("{key}/");
-                self.pending.retain(|key, _| !key.starts_with(&below));
             }
+            self.unfinished.remove_below(key);
         }
-        self.pending.remove(key).is_some_and(|pending| pending.is_opened || pending.is_written)
+        self.finished.remove(key);
+        self.unfinished.remove(key)
     }
 
     /// The kernel dropped some of what it had to tell.
     fn lost(&mut self) {
         self.next_whole = Instant::now();
         self.departed.clear();
-        let keys: Vec<_> = self.pending.keys().cloned().collect();
-        for key in keys {
-            let due = self.schedule(&key, PATIENCE);
-            self.pending.insert(key, Pending { due, ..Pending::default() });
-        }
+        self.unfinished.doubt(PATIENCE);
     }
 
     // --- what listings find ---
@@ -287,30 +242,23 @@ impl DirectoryWatch {
             let Some(start) = self.subtrees.pop() else { return };
             start
         };
-        let (sender, findings) = mpsc::channel(4);
         let watches = self.native.as_ref().map(|native| Arc::clone(&native.watches));
-        let (root, bounds, stable_inodes) = (self.root.clone(), self.bounds.clone(), self.stable_inodes);
-        let only = self.scope.only.clone();
-        tokio::task::spawn_blocking(move || {
-            let tree = Tree { root: &root, bounds: &bounds, stable_inodes };
-            match only {
-                None => walk_into(tree, &start, watches.as_deref(), &sender),
-                Some(only) => look_into(tree, &only, watches.as_deref(), &sender),
-            }
-        });
-        self.walk = Some(Walk { findings, whole: is_whole.then(Instant::now) });
+        let whole = is_whole.then(Instant::now);
+        self.walk = Some(Walk::begin(&self.ground, start, self.scope.only.clone(), watches, whole));
     }
 
     /// Asks the kernel to tell of changes, if it can and does not yet.
     fn ensure_native(&mut self) {
-        if self.native.as_ref().is_some_and(|native| !native.is_of(&self.root)) {
+        if self.native.as_ref().is_some_and(|native| !native.is_of(&self.ground.root)) {
             self.native = None;
         }
         if !self.may_watch || self.native.is_some() {
             return;
         }
-        match Native::new(&self.root) {
+        match Native::new(&self.ground.root) {
             Ok(native) => self.native = Some(native),
+            // The listing will tell.
+            Err(error) if native::is_gone(&error) => {}
             Err(error) => self.give_up_watching(&error.to_string()),
         }
     }
@@ -340,8 +288,11 @@ impl DirectoryWatch {
                 self.walk = None;
                 self.native = None;
                 self.next_whole = Instant::now() + POLL;
-                let what =
-                    format!("cannot list the directory `{}` of bucket `{}`", self.root.display(), self.scope.bucket);
+                let what = format!(
+                    "cannot list the directory `{}` of bucket `{}`",
+                    self.ground.root.display(),
+                    self.scope.bucket
+                );
                 Err(Error::caused(ErrorKind::Unavailable, what, error))
             }
             None => {
@@ -367,89 +318,44 @@ impl DirectoryWatch {
 
     /// A listing saw this version.
     fn found(&mut self, key: String, stamp: Stamp) {
-        if !self.scope.wants(&key) || self.known.sees(&key, stamp) || self.pending.contains_key(&key) {
+        if !self.scope.wants(&key) || self.known.sees(&key, stamp) || self.unfinished.contains(&key) {
             return;
         }
-        let now = (self.clock)().as_nanosecond();
-        let age = now - stamp.modified;
+        let age = (self.clock)().as_nanosecond() - stamp.modified;
         if age >= i128::try_from(self.timing.old.as_nanos()).unwrap_or(i128::MAX) {
             self.offer(key, stamp);
         } else {
-            let due = self.schedule(&key, self.timing.quiet);
-            self.pending.insert(key, Pending { stamp: Some(stamp), due, ..Pending::default() });
+            self.unfinished.look_at(key, Some(stamp), self.timing.quiet);
         }
     }
 
     // --- what is finished ---
 
-    fn schedule(&mut self, key: &str, after: Duration) -> Option<Instant> {
-        let due = Instant::now() + after;
-        self.due.push(Reverse((due, key.to_owned())));
-        Some(due)
-    }
-
     /// Begins to look at the files whose next look is due. The looks run beside this future, which may be dropped.
     fn begin_looks(&mut self) {
-        let now = Instant::now();
-        let mut keys = Vec::new();
-        while keys.len() < BATCH
-            && let Some(Reverse((due, _))) = self.due.peek()
-            && *due <= now
-        {
-            let Some(Reverse((due, key))) = self.due.pop() else { break };
-            if self.pending.get(&key).is_some_and(|pending| pending.due == Some(due)) {
-                keys.push(key);
-            }
+        let keys = self.unfinished.take_due(LOOKS);
+        if !keys.is_empty() {
+            self.looks = Some(self.ground.look_at(keys));
         }
-        if keys.is_empty() {
-            return;
-        }
-        let (root, bounds, stable_inodes) = (self.root.clone(), self.bounds.clone(), self.stable_inodes);
-        self.looks = Some(tokio::task::spawn_blocking(move || {
-            let tree = Tree { root: &root, bounds: &bounds, stable_inodes };
-            let look_at = |key: String| (look(tree, &root.join(&key), &key), key);
-            keys.into_iter().map(look_at).collect()
-        }));
     }
 
     fn take_looks(&mut self, looks: Vec<Look>) {
         self.looks = None;
         for (look, key) in looks {
-            self.judge_look(key, look);
-        }
-    }
-
-    fn judge_look(&mut self, key: String, look: io::Result<Option<Found>>) {
-        let Some(pending) = self.pending.get(&key) else { return };
-        let stamp = match look {
-            Ok(Some(Found::File { stamp, .. })) => stamp,
-            Ok(Some(Found::Strange(strange))) => {
-                self.pending.remove(&key);
-                return self.tell(&strange);
+            match look {
+                Ok(Some(Found::File { stamp, .. })) => {
+                    if self.unfinished.is_finished(&key, stamp, self.timing.quiet) {
+                        self.offer(key, stamp);
+                    }
+                }
+                Ok(other) => {
+                    self.unfinished.remove(&key);
+                    if let Some(Found::Strange(strange)) = other {
+                        self.tell(&strange);
+                    }
+                }
+                Err(_) => self.unfinished.look_at(key, None, PATIENCE),
             }
-            Ok(Some(Found::Directory(_)) | None) => {
-                self.pending.remove(&key);
-                return;
-            }
-            Err(_) => {
-                let due = self.schedule(&key, PATIENCE);
-                self.pending.insert(key, Pending { due, ..Pending::default() });
-                return;
-            }
-        };
-        let is_open = TELLS_CLOSE && (pending.is_written || (pending.is_opened && stamp.size == 0));
-        if is_open {
-            // Its maker has it open and has written nothing yet: wait to be told.
-            self.pending.entry(key).and_modify(|pending| pending.due = None);
-        } else if pending.stamp == Some(stamp) {
-            self.pending.remove(&key);
-            self.offer(key, stamp);
-        } else {
-            let due = self.schedule(&key, self.timing.quiet);
-            self.pending.entry(key).and_modify(|pending| {
-                pending.stamp = Some(stamp);
-                pending.due = due;
-            });
         }
     }
 
@@ -468,10 +374,7 @@ impl DirectoryWatch {
 
     /// When the next look is due, unless looks are under way.
     fn next_look(&self) -> Option<Instant> {
-        if self.looks.is_some() {
-            return None;
-        }
-        self.due.peek().map(|Reverse((due, _))| *due)
+        if self.looks.is_some() { None } else { self.unfinished.next_due() }
     }
 
     /// When the next listing is due, unless one is under way or a one-shot has had its own.
@@ -488,15 +391,15 @@ impl DirectoryWatch {
             return false;
         }
         if let Some(deadline) = self.once {
-            if !self.pending.is_empty() && deadline.is_some_and(|deadline| Instant::now() < deadline) {
+            if !self.unfinished.is_empty() && deadline.is_some_and(|deadline| Instant::now() < deadline) {
                 return false;
             }
-            for key in std::mem::take(&mut self.pending).into_keys() {
+            for key in self.unfinished.give_up() {
                 tracing::warn!(bucket = %self.scope.bucket, key, "still being written; left for the next time");
             }
             return true;
         }
-        if self.has_told_it || self.pending.values().any(|pending| pending.due.is_some()) {
+        if self.has_told_it || self.unfinished.has_due() {
             return false;
         }
         self.has_told_it = true;
@@ -515,6 +418,9 @@ impl DirectoryWatch {
         for _ in 0..SIGNALS {
             let Some(signal) = self.native.as_mut().and_then(|native| native.signals.try_recv().ok()) else { break };
             self.take(signal);
+        }
+        for key in std::mem::take(&mut self.finished) {
+            self.look_at_finished(key);
         }
         if self.native.as_ref().is_some_and(Native::has_lost) {
             self.lost();
@@ -568,53 +474,17 @@ async fn next_signal(native: &mut Option<Native>) -> Option<Signal> {
 
 async fn next_findings(walk: &mut Option<Walk>) -> Option<io::Result<Vec<Found>>> {
     match walk {
-        Some(walk) => walk.findings.recv().await,
+        Some(walk) => walk.next().await,
         None => std::future::pending().await,
     }
 }
 
-async fn next_looks(looks: &mut Option<JoinHandle<Vec<Look>>>) -> Vec<Look> {
+async fn next_looks(looks: &mut Option<Looks>) -> Vec<Look> {
     match looks {
         // Only a panic or the end of the runtime makes a look fail.
         Some(looks) => looks.await.unwrap_or_default(),
         None => std::future::pending().await,
     }
-}
-
-/// Lists everything below `start` and sends it, until nobody listens. A directory is watched before it is listed.
-fn walk_into(tree: Tree<'_>, start: &str, watches: Option<&Watches>, sender: &mpsc::Sender<io::Result<Vec<Found>>>) {
-    let mut batch = Vec::new();
-    let enter = &mut |path: &Path, key: &str| {
-        let is_entered = !is_hidden(key);
-        if let Some(watches) = watches.filter(|_| is_entered) {
-            watches.enter(path);
-        }
-        is_entered
-    };
-    let visit = &mut |found| {
-        batch.push(found);
-        if batch.len() < BATCH || sender.blocking_send(Ok(std::mem::take(&mut batch))).is_ok() {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    };
-    let walked = walk(tree, start, enter, visit);
-    // Nobody listens if the source is dropped.
-    let _ = sender.blocking_send(Ok(batch));
-    if let Err(error) = walked {
-        let _ = sender.blocking_send(Err(error));
-    }
-}
-
-/// Sends what is at `only`. The directory is watched before that is looked at.
-fn look_into(tree: Tree<'_>, only: &str, watches: Option<&Watches>, sender: &mpsc::Sender<io::Result<Vec<Found>>>) {
-    if let Some(watches) = watches {
-        watches.enter(tree.root);
-    }
-    let found = look(tree, &tree.root.join(only), only).map(|found| found.into_iter().collect());
-    // Nobody listens if the source is dropped.
-    let _ = sender.blocking_send(found);
 }
 
 #[cfg(test)]

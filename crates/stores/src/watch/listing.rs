@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::Scope;
@@ -27,6 +27,8 @@ pub(super) struct Listing {
     poll: Option<Duration>,
     known: Known,
     ready: Vec<Sighting>,
+    /// An empty object that may be none.
+    doubtful: Option<ObjectMeta>,
     state: State,
     /// True once a listing has reached its end.
     is_caught_up: bool,
@@ -50,6 +52,7 @@ impl Listing {
             poll,
             known: Known::default(),
             ready: Vec::new(),
+            doubtful: None,
             state: State::Waiting(Instant::now()),
             is_caught_up: false,
             has_told_it: false,
@@ -62,13 +65,48 @@ impl Listing {
         State::Listing { began: Instant::now(), objects: self.store.list(prefix.as_ref()) }
     }
 
+    /// Takes an object that was listed, unless it is known.
     fn take(&mut self, meta: ObjectMeta) {
         let key = meta.location.as_ref();
         let version = (&meta.e_tag, &meta.version, meta.size);
-        if self.scope.wants(key) && !self.known.sees(key, version) {
-            self.known.insert(key, version);
-            self.ready.push(self.scope.sighting(key.to_owned(), meta.e_tag, meta.version, meta.size));
+        if !self.scope.wants(key) || self.known.sees(key, version) {
+            return;
         }
+        if meta.size == 0 {
+            self.doubtful = Some(meta);
+            return;
+        }
+        self.offer(meta);
+    }
+
+    fn offer(&mut self, meta: ObjectMeta) {
+        let key = meta.location.as_ref();
+        self.known.insert(key, (&meta.e_tag, &meta.version, meta.size));
+        self.ready.push(self.scope.sighting(key.to_owned(), meta.e_tag, meta.version, meta.size));
+    }
+
+    /// Asks for an object that is empty: tools make such objects with a `/` at the end of their key to stand for folders,
+    /// and a listing tells them without the `/`.
+    async fn resolve(&mut self) -> Result<()> {
+        let Some(meta) = &self.doubtful else { return Ok(()) };
+        let head = self.store.head(&meta.location).await;
+        let Some(meta) = self.doubtful.take() else { return Ok(()) };
+        match head {
+            Ok(_) => self.offer(meta),
+            Err(object_store::Error::NotFound { .. }) => {
+                self.known.insert(meta.location.as_ref(), (&meta.e_tag, &meta.version, meta.size));
+            }
+            Err(error) => {
+                self.state = self.after_failure();
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The next listing finds what this one did not reach.
+    fn after_failure(&self) -> State {
+        State::Waiting(Instant::now() + self.poll.unwrap_or(super::POLL))
     }
 
     fn end(&mut self, began: Instant) -> State {
@@ -85,6 +123,7 @@ impl Listing {
 impl EventSource for Listing {
     async fn next(&mut self) -> Result<Vec<Sighting>> {
         loop {
+            self.resolve().await?;
             match &mut self.state {
                 State::Waiting(_) if self.is_caught_up && !std::mem::replace(&mut self.has_told_it, true) => {
                     return Ok(Vec::new());
@@ -96,8 +135,7 @@ impl EventSource for Listing {
                 State::Listing { began, objects } => match objects.next().await {
                     Some(Ok(meta)) => self.take(meta),
                     Some(Err(error)) => {
-                        // The next listing finds what this one did not reach.
-                        self.state = State::Waiting(Instant::now() + self.poll.unwrap_or(super::POLL));
+                        self.state = self.after_failure();
                         return Err(error.into());
                     }
                     None => {

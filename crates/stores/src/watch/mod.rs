@@ -16,6 +16,8 @@ mod file;
 mod known;
 mod listing;
 mod native;
+mod unfinished;
+mod walking;
 
 use std::time::Duration;
 

@@ -137,7 +137,8 @@ impl Watches {
     }
 }
 
-fn is_gone(error: &notify::Error) -> bool {
+/// True if the error says that there is no such directory (any more).
+pub(super) fn is_gone(error: &notify::Error) -> bool {
     match &error.kind {
         notify::ErrorKind::PathNotFound => true,
         notify::ErrorKind::Io(error) => crate::bucket::is_gone(error),

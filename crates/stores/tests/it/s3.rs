@@ -114,3 +114,46 @@ async fn a_listing_source_reports_each_version_once() {
     assert_eq!(seen.len(), 1);
     assert_eq!((seen[0].object.key.as_str(), &seen[0].object.etag), ("7.csv", &head.e_tag));
 }
+
+/// An endpoint that lists what it is told to and has only `full.csv` and `empty.csv`.
+fn fake_endpoint(contents: &'static str) -> String {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let lines = BufReader::new(connection.try_clone().unwrap()).lines().map_while(Result::ok);
+            let request: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let head = "Content-Length: 0\r\nETag: \"e\"\r\nLast-Modified: Tue, 01 Jul 2025 00:00:00 GMT\r\n";
+            let answer = match request.first().map(String::as_str) {
+                Some(line) if line.contains("list-type=2") => {
+                    let body = format!("<ListBucketResult>{contents}</ListBucketResult>");
+                    format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+                }
+                Some(line) if line.starts_with("HEAD /tide/empty.csv ") => {
+                    format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{head}\r\n")
+                }
+                _ => "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            };
+            connection.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    endpoint
+}
+
+#[tokio::test]
+async fn what_stands_for_a_folder_is_no_object() {
+    let contents = "\
+        <Contents><Key>folder/</Key><Size>0</Size><ETag>&quot;e&quot;</ETag><LastModified>2025-07-01T00:00:00Z</LastModified></Contents>\
+        <Contents><Key>empty.csv</Key><Size>0</Size><ETag>&quot;e&quot;</ETag><LastModified>2025-07-01T00:00:00Z</LastModified></Contents>\
+        <Contents><Key>full.csv</Key><Size>1</Size><ETag>&quot;e&quot;</ETag><LastModified>2025-07-01T00:00:00Z</LastModified></Contents>";
+    let seaweed = Seaweed { endpoint: fake_endpoint(contents) };
+    let mut bucket = seaweed.bucket("raw", "");
+    bucket.url = Some("s3://tide".to_owned());
+    let open = open(&bucket, &BTreeMap::new());
+    let mut source = watch::once(&bucket, &open, "", Timestamp::now);
+    let seen: Vec<_> = source.next().await.unwrap().into_iter().map(|sighting| sighting.object.key).collect();
+    assert_eq!(seen, ["empty.csv", "full.csv"]);
+    assert_eq!(source.next().await.unwrap(), []);
+}

@@ -104,10 +104,10 @@ async fn each_new_content_of_a_file_is_told_once() {
     fs::write(&path, "1").unwrap();
     assert_eq!(next(&mut versions).await, sha256(b"1"));
     // As editors and spreadsheet programs save: by replacement, and sometimes without a change.
-    fs::write(directory.path().join("saved"), "1").unwrap();
-    fs::rename(directory.path().join("saved"), &path).unwrap();
-    fs::remove_file(&path).unwrap();
-    fs::write(&path, "2").unwrap();
+    for content in ["1", "2"] {
+        fs::write(directory.path().join("saved"), content).unwrap();
+        fs::rename(directory.path().join("saved"), &path).unwrap();
+    }
     assert_eq!(next(&mut versions).await, sha256(b"2"));
     let mut slow = File::options().append(true).open(&path).unwrap();
     slow.write_all(b" half").unwrap();

@@ -1,4 +1,4 @@
-//! When a file counts as finished, look by look; and listings where the kernel tells nothing.
+//! What listings take, and listings where the kernel tells nothing.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio::time::timeout;
 
 use super::super::Scope;
 use super::super::native::Signal;
-use super::{DirectoryWatch, Pending, Timing};
+use super::{DirectoryWatch, Timing};
 use crate::EventSource;
-use crate::bucket::{Found, Stamp};
+use crate::bucket::Stamp;
 
 const NOW: i64 = 1_700_000_000;
 const NONE: [u64; 0] = [];
@@ -25,10 +25,6 @@ fn watch(root: &Path, timing: Timing) -> DirectoryWatch {
 /// A version that was modified so long before `NOW`.
 fn version(age: i64, size: u64) -> Stamp {
     Stamp { inode: 1, modified: i128::from(NOW - age) * 1_000_000_000, size }
-}
-
-fn file(stamp: Stamp) -> std::io::Result<Option<Found>> {
-    Ok(Some(Found::File { key: "a".to_owned(), stamp }))
 }
 
 fn sizes(watch: &mut DirectoryWatch) -> Vec<u64> {
@@ -50,66 +46,41 @@ async fn a_listed_file_is_taken_if_it_is_old() {
 }
 
 #[tokio::test]
-async fn a_young_file_is_taken_when_two_looks_are_equal() {
+async fn a_young_file_or_one_of_the_future_is_looked_at_again() {
     for age in [0, -3600] {
         let mut watch = watch(Path::new("/"), Timing::WATCHED);
         watch.found("a".to_owned(), version(age, 1));
-        watch.judge_look("a".to_owned(), file(version(age, 2)));
-        watch.judge_look("a".to_owned(), file(version(age - 1, 2)));
-        assert_eq!(sizes(&mut watch), NONE, "it changed between any two looks");
-        watch.judge_look("a".to_owned(), file(version(age - 1, 2)));
-        assert_eq!(sizes(&mut watch), [2]);
-        assert!(watch.pending.is_empty());
+        assert_eq!(sizes(&mut watch), NONE);
+        assert!(watch.unfinished.has_due());
     }
 }
 
 #[tokio::test]
-async fn a_file_that_is_written_waits_for_its_close_whatever_listings_see() {
+async fn a_file_that_is_written_is_left_alone_whatever_listings_see() {
     let mut watch = watch(Path::new("/"), Timing::WATCHED);
     watch.take(Signal::Written("a".to_owned()));
     watch.found("a".to_owned(), version(3600, 1));
-    watch.judge_look("a".to_owned(), file(version(3600, 1)));
-    watch.judge_look("a".to_owned(), file(version(3600, 1)));
     assert_eq!(sizes(&mut watch), NONE);
 }
 
 #[tokio::test]
-async fn a_new_file_that_its_maker_has_open_waits_until_something_is_in_it() {
+async fn a_file_that_is_written_again_after_its_close_is_not_taken_for_that_close() {
     let mut watch = watch(Path::new("/"), Timing::WATCHED);
-    watch.take(Signal::Made("a".to_owned()));
-    watch.take(Signal::Opened("a".to_owned()));
-    watch.judge_look("a".to_owned(), file(version(3600, 0)));
-    watch.judge_look("a".to_owned(), file(version(3600, 0)));
-    assert_eq!(sizes(&mut watch), NONE);
-    assert_eq!(watch.pending["a"].due, None, "only its close will tell");
-
-    // A second name of a whole file that somebody opened to read it.
-    watch.take(Signal::Made("a".to_owned()));
-    watch.take(Signal::Opened("a".to_owned()));
-    watch.judge_look("a".to_owned(), file(version(3600, 5)));
-    watch.judge_look("a".to_owned(), file(version(3600, 5)));
-    assert_eq!(sizes(&mut watch), [5]);
-}
-
-#[tokio::test]
-async fn after_a_loss_nothing_waits_for_a_close_that_may_never_be_told() {
-    let mut watch = watch(Path::new("/"), Timing::WATCHED);
-    watch.take(Signal::Written("a".to_owned()));
-    watch.lost();
-    assert!(watch.pending["a"].due.is_some());
-    watch.judge_look("a".to_owned(), file(version(3600, 5)));
-    watch.judge_look("a".to_owned(), file(version(3600, 5)));
-    assert_eq!(sizes(&mut watch), [5]);
+    for again in [Signal::Written("a".to_owned()), Signal::Made("a".to_owned()), Signal::Gone("a".to_owned())] {
+        watch.take(Signal::Closed("a".to_owned()));
+        assert!(watch.finished.contains("a"));
+        watch.take(again);
+        assert!(watch.finished.is_empty());
+    }
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_looked_at_is_looked_at_again() {
     let mut watch = watch(Path::new("/"), Timing::WATCHED);
-    watch.found("a".to_owned(), version(0, 1));
-    watch.judge_look("a".to_owned(), Err(std::io::ErrorKind::PermissionDenied.into()));
-    assert!(watch.pending["a"].due.is_some());
-    watch.judge_look("a".to_owned(), Ok(None));
-    assert!(watch.pending.is_empty(), "it is gone");
+    watch.take_looks(vec![(Err(std::io::ErrorKind::PermissionDenied.into()), "a".to_owned())]);
+    assert!(watch.unfinished.has_due());
+    watch.take_looks(vec![(Ok(None), "a".to_owned())]);
+    assert!(watch.unfinished.is_empty(), "it is gone");
 }
 
 #[tokio::test]
@@ -141,9 +112,9 @@ async fn a_watch_that_the_system_refuses_becomes_a_listing() {
     watch.may_watch = true;
     watch.ensure_native();
     assert!(watch.native.is_some());
-    watch.pending.insert("open".to_owned(), Pending { is_written: true, ..Pending::default() });
+    watch.take(Signal::Written("open".to_owned()));
     watch.give_up_watching("no more of them");
-    assert!(watch.native.is_none() && watch.pending["open"].due.is_some());
+    assert!(watch.native.is_none() && watch.unfinished.has_due(), "nobody will tell its close");
     watch.ensure_native();
     assert!(watch.native.is_none(), "it is not asked again and again");
     assert_eq!(watch.timing.every, super::POLL);
