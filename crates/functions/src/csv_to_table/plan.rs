@@ -146,10 +146,11 @@ fn type_of(columns: &[(String, ValueType)], name: &str) -> Option<ValueType> {
     columns.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
 }
 
-/// The header's names: unnamed columns at the end are left out, repeated names are numbered.
+/// The header's names without the blanks around them: ` ABN` in one export is `ABN` in the next. Unnamed columns at the end
+/// are left out, repeated names are numbered.
 fn names(header: Record<'_>, remarks: &mut Vec<String>) -> Result<Vec<String>, Failure> {
-    let mut names: Vec<String> = header.iter().map(str::to_owned).collect();
-    while names.last().is_some_and(|name| name.trim().is_empty()) {
+    let mut names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+    while names.last().is_some_and(String::is_empty) {
         names.pop();
     }
     let bad = |index: usize, what: &str| {
@@ -159,7 +160,7 @@ fn names(header: Record<'_>, remarks: &mut Vec<String>) -> Result<Vec<String>, F
     if names.is_empty() {
         return Err(bad(0, "has no name").expected("a first line with the names of the columns"));
     }
-    if let Some(index) = names.iter().position(|name| name.trim().is_empty()) {
+    if let Some(index) = names.iter().position(String::is_empty) {
         return Err(bad(index, "has no name").expected("a name for every column"));
     }
     if let Some(index) = names.iter().position(|name| name.chars().any(|c| c == '\0')) {

@@ -109,7 +109,7 @@ async fn headers_are_kept_as_they_are() {
         .take(" Vessel name ,id,Port,Port,Port (2),,\nJane,1,a,b,c,,\nBob,2,a,b,c,,\n", json!({ "ragged": "fill" }))
         .await;
     let names: Vec<String> = house.columns().await.into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["id", " Vessel name ", "Port", "Port (3)", "Port (2)"]);
+    assert_eq!(names, ["id", "Vessel name", "Port", "Port (3)", "Port (2)"]);
     assert_eq!(house.rows().await[0], ["1", "Jane", "a", "b", "c"]);
     assert!(done.remarks.iter().any(|remark| remark.contains("`Port (3)`")), "{:?}", done.remarks);
     let failure = house.refuse("id,a,A\n1,2,3\n", none()).await;
