@@ -19,7 +19,7 @@ use super::csv2dynamo;
 use super::infer::Seen;
 use super::options::{Options, Rules};
 use super::plan::{Known, Plan};
-use super::refused::{Refused, RefusedRows};
+use super::refused::{Lines, Refused, RefusedRows};
 
 /// Rows handed from parser to inserter at once, unless their text is long.
 const CHUNK_ROWS: usize = 2048;
@@ -334,33 +334,6 @@ fn insert<W: Write>(
     }
 }
 
-/// The lines of taken rows, kept where they do not follow from the row before.
-#[derive(Default)]
-struct Lines {
-    /// From this row on, a row's line is its number plus this.
-    steps: Vec<(u64, u64)>,
-}
-
-impl Lines {
-    /// More are not kept: a file of nothing but quoted line breaks has a step for every row.
-    const MOST: usize = 1 << 18;
-
-    fn add(&mut self, row: u64, line: u64) {
-        let offset = line - row;
-        if self.steps.len() < Self::MOST && self.steps.last().is_none_or(|(_, last)| *last != offset) {
-            self.steps.push((row, offset));
-        }
-    }
-
-    fn of(&self, row: u64) -> Option<u64> {
-        let after = self.steps.partition_point(|(first, _)| *first <= row);
-        if self.steps.len() == Self::MOST && after == Self::MOST {
-            return None;
-        }
-        self.steps.get(after.checked_sub(1)?).map(|(_, offset)| row + offset)
-    }
-}
-
 fn open(job: &Job) -> Result<csv::Reader<'static>, Failure> {
     csv::Reader::new((job.open)(), &job.options.csv).map_err(format_failure)
 }
@@ -405,20 +378,5 @@ fn joined<T>(result: Result<Result<T, Failure>, tokio::task::JoinError>) -> Resu
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(error) => Err(Failure::new("R0115", ErrorKind::Unavailable, format!("the load was stopped: {error}"))),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_rows_are_kept_in_little() {
-        let mut lines = Lines::default();
-        for (row, line) in [(0, 2), (1, 3), (2, 6), (3, 7), (4, 9)] {
-            lines.add(row, line);
-        }
-        assert_eq!(lines.steps.len(), 3);
-        assert_eq!([0, 1, 2, 3, 4].map(|row| lines.of(row)), [2, 3, 6, 7, 9].map(Some));
     }
 }
