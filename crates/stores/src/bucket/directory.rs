@@ -133,10 +133,7 @@ impl Inner {
             }
             Ok(_) => return Ok(self.root.join(key)),
         };
-        Err(Error::Generic {
-            store: "directory",
-            source: format!("`{key}` is no key of a directory: {refusal}").into(),
-        })
+        Err(refused(format!("`{key}` is no key of a directory: {refusal}")))
     }
 
     /// The existing file at `path`, which may be a link within the directory.

@@ -135,7 +135,12 @@ pub fn open(bucket: &Bucket, surroundings: &Surroundings<'_>) -> Result<OpenBuck
 pub async fn reach(bucket: &OpenBucket, write: bool) -> Result<(), Box<Failure>> {
     match &bucket.place {
         Place::Memory => Ok(()),
-        Place::Directory(path) => reach_directory(&bucket.name, path, write),
+        Place::Directory(path) => {
+            let (name, path) = (bucket.name.clone(), path.clone());
+            // A network file system whose server is gone lets its callers wait.
+            let reached = tokio::task::spawn_blocking(move || reach_directory(&name, &path, write)).await;
+            reached.unwrap_or_else(|error| Err(Box::new(Failure::new(C_DIRECTORY, ErrorKind::Bug, error.to_string()))))
+        }
         Place::S3 { .. } => match bucket.store.list(None).next().await {
             None | Some(Ok(_)) => Ok(()),
             Some(Err(error)) => Err(refused(bucket, error)),

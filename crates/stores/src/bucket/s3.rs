@@ -85,7 +85,11 @@ pub(super) fn refused(bucket: &OpenBucket, error: object_store::Error) -> Box<Fa
     let is_absent = matches!(error, E::NotFound { .. }) || answer.is_some_and(|(code, _)| code == "NoSuchBucket");
     let is_denied = matches!(error, E::PermissionDenied { .. } | E::Unauthenticated { .. })
         || answer.is_some_and(|(code, _)| DENIALS.contains(&code));
-    Box::new(if is_absent {
+    Box::new(if matches!(error, E::InvalidPath { .. }) {
+        Failure::new(C_SETTING, ErrorKind::Invalid, format!("{at} has a key that cannot be used: {why}"))
+            .expected("keys without empty segments (`//`)")
+            .help("give the `url` a prefix below which there is no such key, or rename the object")
+    } else if is_absent {
         Failure::new(C_NO_BUCKET, ErrorKind::NotFound, format!("{at} does not exist"))
             .expected("a bucket that exists at the endpoint")
             .help("make the bucket there, or correct the `url`")

@@ -108,3 +108,71 @@ async fn a_directory_keeps_the_contract_of_buckets() {
 async fn memory_keeps_the_contract_of_buckets() {
     contract(open(&bucket(Some("memory://")), Path::new("/")).unwrap().store, Capabilities { update: true }).await;
 }
+
+#[tokio::test]
+async fn a_read_is_of_one_version_or_fails() {
+    use std::io::Write;
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&bucket(None), directory.path()).unwrap().store;
+    let path = directory.path().join("buckets/raw/x.csv");
+    let whole = vec![b'a'; 1024 * 1024];
+    for change in ["none", "replaced", "deleted", "written", "cut", "grown"] {
+        std::fs::write(&path, &whole).unwrap();
+        let mut stream = store.get(&"x.csv".into()).await.unwrap().into_stream();
+        let mut read = stream.try_next().await.unwrap().unwrap().to_vec();
+        let edit = || std::fs::File::options().append(change == "grown").write(true).open(&path).unwrap();
+        match change {
+            "replaced" => drop(store.put(&"x.csv".into(), "another".into()).await.unwrap()),
+            "deleted" => std::fs::remove_file(&path).unwrap(),
+            "written" => edit().write_all(b"b").unwrap(),
+            "cut" => edit().set_len(1000).unwrap(),
+            "grown" => edit().write_all(b"more").unwrap(),
+            _ => {}
+        }
+        let rest: object_store::Result<Vec<_>> = stream.try_collect().await;
+        if let "none" | "replaced" | "deleted" = change {
+            read.extend(rest.unwrap().concat());
+            assert!(read == whole, "{change}");
+        } else {
+            let error = rest.unwrap_err();
+            assert!(matches!(error, object_store::Error::Precondition { .. }), "{change}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_can_never_be_put_is_told_as_such() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&bucket(None), directory.path()).unwrap().store;
+    store.put(&"file".into(), "x".into()).await.unwrap();
+    store.put(&"directory/x".into(), "x".into()).await.unwrap();
+    for key in ["file/below", "directory", ".tidegate/x", &"long".repeat(100)] {
+        let error = store.put(&key.into(), "x".into()).await.unwrap_err();
+        let error = tidegate_stores::Error::from(error);
+        assert_eq!(error.kind, tidegate_model::ErrorKind::Invalid, "`{key}`: {error}");
+        let name = key.split('/').next().unwrap();
+        assert!(!error.is_retryable() && error.to_string().contains(name), "{error}");
+        assert_eq!(error.to_string().matches("cannot").count().max(1), 1, "said once: {error}");
+    }
+    assert_eq!(std::fs::read_dir(directory.path().join("buckets/raw")).unwrap().count(), 2, "nothing is left over");
+}
+
+#[tokio::test]
+async fn a_directory_that_may_not_be_written_is_told_to_those_who_write() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let open = open(&bucket(None), directory.path()).unwrap();
+    let path = directory.path().join("buckets/raw");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o500)).unwrap();
+    bucket::reach(&open, false).await.unwrap();
+    let is_root = std::fs::write(path.join("probe"), "x").is_ok();
+    let reached = bucket::reach(&open, true).await;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    if !is_root {
+        let failure = reached.unwrap_err();
+        assert_eq!(failure.code, "C0101");
+        assert!(failure.reason.contains("may not"), "{failure}");
+    }
+    std::fs::remove_dir_all(&path).unwrap();
+    assert_eq!(bucket::reach(&open, false).await.unwrap_err().code, "C0101");
+}

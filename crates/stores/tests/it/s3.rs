@@ -157,3 +157,16 @@ async fn what_stands_for_a_folder_is_no_object() {
     assert_eq!(seen, ["empty.csv", "full.csv"]);
     assert_eq!(source.next().await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_key_that_cannot_be_named_is_told() {
+    let contents = "\
+        <Contents><Key>a//b.csv</Key><Size>1</Size><ETag>&quot;e&quot;</ETag><LastModified>2025-07-01T00:00:00Z</LastModified></Contents>";
+    let seaweed = Seaweed { endpoint: fake_endpoint(contents) };
+    let mut bucket = seaweed.bucket("raw", "");
+    bucket.url = Some("s3://tide".to_owned());
+    let open = open(&bucket, &BTreeMap::new());
+    let failure = bucket::reach(&open, true).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.kind), ("C0102", ErrorKind::Invalid), "{failure}");
+    assert!(failure.reason.contains("a//b.csv"), "{failure}");
+}
