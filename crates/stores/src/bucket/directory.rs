@@ -76,6 +76,19 @@ impl DirectoryStore {
         Ok(Self { inner: Arc::new(Inner { root, stable_inodes }) })
     }
 
+    /// Makes `name` and then `name/below` in `directory` where they are missing, durably.
+    pub(super) fn make(directory: &FilePath, name: &str, below: &str) -> io::Result<PathBuf> {
+        let outer = directory.join(name);
+        let inner = outer.join(below);
+        for path in [&outer, &inner] {
+            match fs::create_dir(path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => result.and_then(|()| sync_parent(path))?,
+            }
+        }
+        Ok(inner)
+    }
+
     /// The directory, absolute and with links resolved.
     pub fn root(&self) -> &FilePath {
         &self.inner.root

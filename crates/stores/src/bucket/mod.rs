@@ -112,7 +112,7 @@ pub struct Surroundings<'a> {
 pub fn open(bucket: &Bucket, surroundings: &Surroundings<'_>) -> Result<OpenBucket, Box<Failure>> {
     let url = bucket.url.as_deref();
     let (store, place): (Arc<dyn ObjectStore>, Place) = match url {
-        None => open_directory(&surroundings.pipeline_dir.join("buckets").join(&bucket.name), true, &bucket.name)?,
+        None => open_default(surroundings.pipeline_dir, &bucket.name)?,
         Some("memory://" | "memory:///") => (Arc::new(InMemory::new()), Place::Memory),
         Some(url) if url.starts_with("s3://") => open_s3(bucket, url, surroundings)?,
         Some(url) => {
@@ -121,7 +121,7 @@ pub fn open(bucket: &Bucket, surroundings: &Surroundings<'_>) -> Result<OpenBuck
                 None if url.contains("://") => return Err(unknown_scheme(&bucket.name, url)),
                 None => url,
             };
-            open_directory(&surroundings.pipeline_dir.join(path), false, &bucket.name)?
+            open_directory(&surroundings.pipeline_dir.join(path), &bucket.name)?
         }
     };
     Ok(OpenBucket { name: bucket.name.clone(), store, place })
@@ -153,13 +153,16 @@ pub fn location(key: &Key) -> object_store::path::Path {
     object_store::path::Path::parse(key.as_str()).expect("a Key has no segment or character that a Path refuses")
 }
 
-fn open_directory(path: &Path, make: bool, name: &str) -> Result<(Arc<dyn ObjectStore>, Place), Box<Failure>> {
-    if make {
-        std::fs::create_dir_all(path).map_err(|error| {
-            directory_failure(name, path, format!("cannot be made: {error}"))
-                .help(format!("make it yourself or say where the bucket is: `url = \"…\"` under `[bucket.{name}]`"))
-        })?;
-    }
+fn open_default(pipeline_dir: &Path, name: &str) -> Result<(Arc<dyn ObjectStore>, Place), Box<Failure>> {
+    let path = DirectoryStore::make(pipeline_dir, "buckets", name).map_err(|error| {
+        let path = pipeline_dir.join("buckets").join(name);
+        directory_failure(name, &path, format!("cannot be made: {error}"))
+            .help(format!("make it yourself or say where the bucket is: `url = \"…\"` under `[bucket.{name}]`"))
+    })?;
+    open_directory(&path, name)
+}
+
+fn open_directory(path: &Path, name: &str) -> Result<(Arc<dyn ObjectStore>, Place), Box<Failure>> {
     let store = DirectoryStore::open(path).map_err(|error| {
         let failure = directory_failure(name, path, error.to_string()).expected("a directory that exists");
         let path = path.display();
