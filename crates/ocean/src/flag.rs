@@ -188,6 +188,23 @@ impl Flags {
         }
     }
 
+    /// Makes one flag another, wherever it is.
+    pub(crate) fn replace(&mut self, flag: Flag, by: Flag) {
+        for index in 0..self.blocks.len() {
+            match self.blocks[index] {
+                Block::Same(same) if same == flag => self.blocks[index] = Block::Same(by),
+                Block::Same(_) => {}
+                Block::Mixed(_) => {
+                    for row in index * BLOCK..((index + 1) * BLOCK).min(self.len) {
+                        if self.get(row) == flag {
+                            self.set(row, by);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// Makes the flag of a row `flag` if that is worse.
     pub fn raise(&mut self, row: usize, flag: Flag) {
         let worst = worse(self.get(row), flag);
@@ -212,6 +229,11 @@ impl Flags {
     /// The flags in order.
     pub fn iter(&self) -> impl Iterator<Item = Flag> {
         (0..self.len).map(|row| self.get(row))
+    }
+
+    /// Whether any row has `flag` or a larger one up to bad.
+    pub(crate) fn any_from(&self, flag: Flag) -> bool {
+        self.counts()[usize::from(flag)..=usize::from(BAD)].iter().any(|count| *count > 0)
     }
 
     /// How many rows have each flag, by flag.

@@ -61,6 +61,9 @@ pub fn geodesic(from: (f64, f64), to: (f64, f64)) -> f64 {
     if from == to {
         return 0.0;
     }
+    if ![from.0, from.1, to.0, to.1].iter().all(|degrees| degrees.is_finite()) {
+        return f64::NAN;
+    }
     let (u1, u2) = (((1.0 - F) * from.0.to_radians().tan()).atan(), ((1.0 - F) * to.0.to_radians().tan()).atan());
     let l = wrap(to.1 - from.1).to_radians();
     let mut lambda = l;

@@ -6,6 +6,9 @@ use jiff::tz::TimeZone;
 pub(crate) const SECOND: i64 = 1_000_000;
 pub(crate) const HOUR: i64 = 3600 * SECOND;
 
+/// 2010-01-01T00:00:00Z, before which none of these sensors was built.
+pub(crate) const START_OF_2010: i64 = 1_262_304_000 * SECOND;
+
 /// Microseconds since 1970 of a time in UTC.
 pub(crate) fn micros(time: DateTime) -> Option<i64> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_microsecond())

@@ -11,7 +11,7 @@ use crate::rules::SeveralVessels;
 use crate::screen;
 use crate::sensor::Sensor;
 use crate::series::Series;
-use crate::time::iso;
+use crate::time::{START_OF_2010, iso};
 use crate::vessel::Vessel;
 
 pub(super) fn check(deployment: Deployment, setting: &Setting) -> Checked {
@@ -28,7 +28,7 @@ pub(super) fn check(deployment: Deployment, setting: &Setting) -> Checked {
 }
 
 fn find_vessel(checked: &mut Checked, setting: &Setting) -> Result<(), Failure> {
-    let Some((first, last)) = checked.time_extent() else {
+    let Some((first, last)) = plausible_extent(checked, setting) else {
         let reasons = checked.screening.counts.iter().map(|(reason, count)| format!("{count} {}", reason.name()));
         let reasons: Vec<String> = reasons.collect();
         let dropped = if reasons.is_empty() { "there are none".to_owned() } else { reasons.join(", ") };
@@ -81,6 +81,18 @@ fn find_vessel(checked: &mut Checked, setting: &Setting) -> Result<(), Failure> 
     }
 }
 
+/// Earliest and latest time, without those that cannot be: a few rows of 1970 say nothing about whose sensor it was.
+/// (ops_qc finds no vessel then.)
+fn plausible_extent(checked: &Checked, setting: &Setting) -> Option<(i64, i64)> {
+    let is_plausible = |time: &i64| *time > START_OF_2010 && *time <= setting.now_micros();
+    let plausible = checked.rows.time.iter().filter(is_plausible);
+    let extent = plausible.fold(None, |extent, time| match extent {
+        None => Some((time, time)),
+        Some((first, last)) => Some((time.min(first), time.max(last))),
+    });
+    extent.or_else(|| checked.time_extent())
+}
+
 fn test(mut checked: Checked, setting: &Setting) -> Checked {
     let (len, details) = (checked.rows.len(), Details::default());
     checked.run_tests(setting, false, &details);
@@ -107,6 +119,9 @@ fn test(mut checked: Checked, setting: &Setting) -> Checked {
 /// Stationary gear gets one position: half way from its first to its last good one, the short way round. Rows keep what
 /// they have if there is none.
 fn set_positions(checked: &mut Checked) {
+    if !checked.rows.is_empty() && checked.rows.latitude.extent().is_none() {
+        checked.history.push("no row has a position".to_owned());
+    }
     if checked.gear != Some(GearClass::Stationary) {
         return;
     }

@@ -24,7 +24,7 @@ use crate::gear::GearClass;
 use crate::leg::Legs;
 use crate::overrides::Override;
 use crate::position::haversine;
-use crate::qc::{HasWords, Report, Subject, Test, TestResult};
+use crate::qc::{Column, HasWords, Report, Subject, Test, TestResult};
 use crate::reset::Resets;
 use crate::rules::{Conduct, RuleSet};
 use crate::screen::Screening;
@@ -178,7 +178,7 @@ impl Checked {
                 base: &base,
             };
             let report = test.run(&subject);
-            self.tests.push(result(name, test, report, self.rows.len()));
+            self.tests.push(result(name, test, report, &base));
         }
     }
 
@@ -293,11 +293,13 @@ struct Details {
     ops_qc_reset: Option<usize>,
 }
 
-/// A test that did not run still has its column, in which nothing is evaluated.
-fn result(name: String, test: &Test, report: Report, len: usize) -> TestResult {
+/// A test that did not run still has its column, in which nothing is evaluated, and missing is what was missing.
+fn result(name: String, test: &Test, report: Report, base: &[Flags; 4]) -> TestResult {
     let Report { not_run, mut columns, notes } = report;
     if let (true, true, Some(variable)) = (columns.is_empty(), not_run.is_some(), test.variable()) {
-        columns.push(crate::qc::Column { name: name.clone(), variable, flags: Flags::new(NOT_EVALUATED, len) });
+        let mut flags = base[variable as usize].clone();
+        flags.replace(GOOD, NOT_EVALUATED);
+        columns.push(Column { name: name.clone(), variable, flags });
     }
     // A second test of the same kind has another name, and so have its flags.
     if let ([column], Some(_)) = (columns.as_mut_slice(), test.variable()) {

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use test::Test;
 
 use crate::deployment::Variable;
-use crate::flag::{Flag, Flags};
+use crate::flag::{BAD, Flag, Flags};
 use crate::gear::GearClass;
 use crate::leg::Legs;
 use crate::reset::Resets;
@@ -169,6 +169,18 @@ impl Subject<'_> {
             Measured::Pressure => self.pressure,
             Measured::Temperature => self.temperature,
         }
+    }
+
+    /// Whether a test that ran before gave this variable of a row `flag` or worse.
+    pub(crate) fn is_at_least(&self, variable: Variable, flag: Flag) -> impl Fn(usize) -> bool {
+        let columns: Vec<&Flags> = self
+            .before
+            .iter()
+            .flat_map(|result| &result.columns)
+            .filter(|column| column.variable == variable && column.flags.any_from(flag))
+            .map(|column| &column.flags)
+            .collect();
+        move |row| columns.iter().any(|flags| (flag..=BAD).contains(&flags.get(row)))
     }
 
     /// A column of a test that ran before.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Report, Subject};
 use crate::deployment::Variable;
-use crate::flag::{BAD, Flags, GOOD, PROBABLY_BAD, PROBABLY_GOOD};
+use crate::flag::{BAD, Flag, GOOD, MISSING, PROBABLY_BAD, PROBABLY_GOOD};
 use crate::gear::GearClass;
 use crate::leg::Leg;
 use crate::position::{haversine, plane_sailing};
@@ -36,9 +36,10 @@ impl ImpossibleLocation {
 ///
 /// A deck unit repeats a position until it has the next, so a speed is that from one position to the next, in the time
 /// since the first row with the former. A position that is too far is left out of the next speed, so that the way back is
-/// not flagged; the first position is the odd one if the second and third agree without it. ops_qc allows 100 knots and
-/// can never flag the first row. Source of the limits: section 9 of the review (vessel 40 knots; towing 8 knots, as in the
-/// BDC manual, where it is asked for).
+/// not flagged. Three far positions that agree with each other are where the vessel is: then only the first of them keeps
+/// its flag, or the file's first position has it if that stands alone. ops_qc allows 100 knots and can never flag the
+/// first row. Source of the limits: the review of ops_qc (vessel 40 knots; towing 8 knots, as in the BDC manual, where it
+/// is asked for).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImpossibleSpeed {
@@ -54,7 +55,7 @@ impl Default for ImpossibleSpeed {
     }
 }
 
-/// A position, the first row that has it, and the rows' common time.
+/// A position, and the first row and time that have it.
 #[derive(Debug, Clone, Copy)]
 struct Fix {
     row: usize,
@@ -62,66 +63,64 @@ struct Fix {
     place: (f64, f64),
 }
 
+/// Far positions that agree with each other before they are believed.
+const BELIEVED: usize = 3;
+
 impl ImpossibleSpeed {
     pub(crate) fn run(&self, subject: &Subject) -> Report {
         let mut flags = subject.good(Variable::Position);
-        let mut good: Option<Fix> = None;
+        // Rows without a position keep their flag.
+        let mut mark = |rows: std::ops::Range<usize>, flag: Flag| {
+            for row in rows {
+                if flags.get(row) != MISSING {
+                    flags.set(row, flag);
+                }
+            }
+        };
+        let (mut good, mut good_count): (Option<Fix>, usize) = (None, 0);
+        let mut far: Vec<Fix> = Vec::with_capacity(BELIEVED);
         let mut last: Option<(Fix, bool)> = None;
         let positions = subject.latitude.iter().zip(subject.longitude);
         for (row, (time, place)) in subject.time.iter().zip(positions).enumerate() {
             if place.0.is_nan() || place.1.is_nan() {
                 continue;
             }
-            if let Some((fix, is_bad)) = last.filter(|(fix, _)| fix.place == place) {
-                if is_bad {
-                    flags.set(row, PROBABLY_BAD);
-                }
-                last = Some((fix, is_bad));
-                continue;
-            }
             let fix = Fix { row, time, place };
-            let is_bad = match good {
-                None => false,
-                Some(from) => {
-                    self.is_too_fast(subject, from, fix) && !self.replaces(subject, last, fix, good, &mut flags)
+            let is_far = match (last.filter(|(fix, _)| fix.place == place), good) {
+                (Some((_, is_far)), _) => is_far,
+                (None, Some(good)) if self.is_too_fast(subject, good, fix) => {
+                    if far.last().is_some_and(|before| self.is_too_fast(subject, *before, fix)) {
+                        far.clear();
+                    }
+                    far.push(fix);
+                    true
+                }
+                (None, _) => {
+                    (good, good_count) = (Some(fix), good_count + 1);
+                    far.clear();
+                    false
                 }
             };
-            if is_bad {
-                flags.set(row, PROBABLY_BAD);
+            if far.len() < BELIEVED {
+                if is_far {
+                    mark(row..row + 1, PROBABLY_BAD);
+                }
+            } else if let Some(alone) = good.filter(|_| good_count == 1) {
+                mark(alone.row..far[0].row, PROBABLY_BAD);
+                mark(far[0].row..row + 1, GOOD);
             } else {
-                good = Some(fix);
+                mark(far[1].row..row + 1, GOOD);
             }
-            last = Some((fix, is_bad));
+            let is_believed = far.len() == BELIEVED;
+            if is_believed {
+                (good, good_count) = (Some(fix), BELIEVED);
+                far.clear();
+            }
+            if last.is_none_or(|(fix, _)| fix.place != place) {
+                last = Some((fix, is_far && !is_believed));
+            }
         }
         Report::of("impossible_speed", Variable::Position, flags)
-    }
-
-    /// The only good position so far is the file's first, and this one agrees with the bad one after it: the first was odd.
-    fn replaces(
-        &self,
-        subject: &Subject,
-        last: Option<(Fix, bool)>,
-        fix: Fix,
-        good: Option<Fix>,
-        flags: &mut Flags,
-    ) -> bool {
-        let (Some((bad, true)), Some(first)) = (last, good) else { return false };
-        let is_first = (0..first.row).all(|row| subject.latitude.get(row).is_nan());
-        if !is_first || self.is_too_fast(subject, bad, fix) || !self.follows(subject, first, bad) {
-            return false;
-        }
-        let has_place = |row: &usize| !subject.latitude.get(*row).is_nan();
-        (first.row..bad.row).filter(has_place).for_each(|row| flags.set(row, PROBABLY_BAD));
-        (bad.row..fix.row).filter(has_place).for_each(|row| flags.set(row, GOOD));
-        true
-    }
-
-    /// No other position lies between the two.
-    fn follows(&self, subject: &Subject, first: Fix, second: Fix) -> bool {
-        (first.row..second.row).all(|row| {
-            let place = (subject.latitude.get(row), subject.longitude.get(row));
-            place == first.place || place.0.is_nan() || place.1.is_nan()
-        })
     }
 
     fn is_too_fast(&self, subject: &Subject, from: Fix, to: Fix) -> bool {

@@ -2,5 +2,8 @@
 //! always.
 #![expect(clippy::print_stdout, reason = "a comparison that is skipped says so")]
 
+mod anything;
+mod corrected;
 mod harness;
 mod ops_qc;
+mod qartod;

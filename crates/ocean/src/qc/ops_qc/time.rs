@@ -5,15 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::deployment::Variable;
 use crate::flag::{BAD, GOOD, PROBABLY_BAD};
 use crate::qc::{Report, Subject};
-use crate::time::SECOND;
+use crate::time::{SECOND, START_OF_2010};
 
 /// Not before the download: 4. Then, not after the beginning of 2010: 3.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImpossibleDate {}
-
-/// 2010-01-01T00:00:00Z.
-const START_OF_2010: i64 = 1_262_304_000 * SECOND;
 
 impl ImpossibleDate {
     pub(crate) fn run(&self, subject: &Subject) -> Report {

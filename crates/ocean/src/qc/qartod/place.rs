@@ -85,21 +85,22 @@ fn contains(polygon: &[[f64; 2]], x: f64, y: f64) -> bool {
     is_inside
 }
 
-/// Argo: faster than a threshold (m/s) from the row before: 3 or 4. The first row is not evaluated.
+/// Argo: faster than a threshold (m/s) from the row before: 3 or 4. The first row is not evaluated; a row without a
+/// position and the row after it are missing; where a time is missing, nothing is too fast.
 pub fn speed(time: &Times, latitude: &Series, longitude: &Series, suspect: f64, fail: f64) -> Flags {
-    let mut before = None;
+    let mut before: Option<(i64, (f64, f64))> = None;
     let judge = |(time, place): (i64, (f64, f64))| {
-        let step = before.replace((time, place));
-        if place.0.is_nan() || place.1.is_nan() || time == MISSING_TIME {
+        let Some((time_before, from)) = before.replace((time, place)) else { return UNKNOWN };
+        let distance = Geodesy::Wgs84.distance(from, place);
+        if distance.is_nan() {
             return MISSING;
         }
-        let Some((time_before, from)) = step else { return UNKNOWN };
-        let seconds = time.saturating_sub(time_before) as f64 / SECOND as f64;
-        let speed = Geodesy::Wgs84.distance(from, place) / seconds;
-        match () {
-            () if speed > fail => BAD,
-            () if speed > suspect => SUSPECT,
-            () => GOOD,
+        let has_times = time != MISSING_TIME && time_before != MISSING_TIME;
+        let seconds = if has_times { (time.saturating_sub(time_before) / SECOND) as f64 } else { f64::NAN };
+        match (distance / seconds).abs() {
+            speed if speed > fail => BAD,
+            speed if speed > suspect => SUSPECT,
+            _ => GOOD,
         }
     };
     time.iter().zip(latitude.iter().zip(longitude)).map(judge).collect()

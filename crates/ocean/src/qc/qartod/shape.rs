@@ -235,11 +235,10 @@ pub fn density_inversion(density: &Series, depth: &Series, suspect: Option<f64>,
     flags
 }
 
-/// Argo: a pressure that does not go on in the direction of most: 3.
+/// Argo: a pressure that does not go on in the direction of most: 3. If one is missing, the direction is down.
 pub fn pressure_increasing(pressure: &Series) -> Flags {
     let steps = || pressure.iter().zip(pressure.iter().skip(1)).map(|(from, to)| to - from);
-    let direction: f64 = steps().filter(|step| !step.is_nan()).sum();
-    let sign = if direction < 0.0 { -1.0 } else { 1.0 };
+    let sign = if steps().sum::<f64>() < 0.0 { -1.0 } else { 1.0 };
     let judged = steps().map(|step| good_or(sign * step <= 0.0, SUSPECT));
     let first: Option<Flag> = (!pressure.is_empty()).then_some(GOOD);
     first.into_iter().chain(judged).collect()

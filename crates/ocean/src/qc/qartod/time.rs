@@ -21,7 +21,7 @@ pub fn data_reception(time: &Times, hours: f64, from: i64) -> Flags {
     each(time, |time| good_or(from.saturating_sub(time) as f64 > hours * HOUR as f64, BAD))
 }
 
-/// More than `hours` after the row before: 4. The first row has the flag of the second; after a missing time the test is
+/// More than `hours` after the row before: 4. The first row has the flag of the second, even if its own time is missing; after a missing time the test is
 /// not evaluated.
 pub fn time_gap(time: &Times, hours: f64) -> Flags {
     let mut before = None;
@@ -34,7 +34,7 @@ pub fn time_gap(time: &Times, hours: f64) -> Flags {
             (Some(before), time) => good_or(time.saturating_sub(before) as f64 > hours * HOUR as f64, BAD),
         })
         .collect();
-    if flags.len() > 1 && time.get(0) != MISSING_TIME {
+    if flags.len() > 1 {
         let second = flags.get(1);
         flags.set(0, second);
     }
