@@ -19,6 +19,7 @@ const HOUSE: &[Floor] = &[
     floor(1, "tidegate-model"),
     floor(1, "tidegate-formats"),
     floor(1, "tidegate-ocean"),
+    floor(1, "tidegate-plots"),
     floor(2, "tidegate-stores"),
     floor(2, "tidegate-sql"),
     floor(2, "tidegate-cloudformation"),

@@ -38,10 +38,6 @@ impl Engine {
             return Called::Failed(failure);
         }
         let context = Context::new(attempt.clone(), Arc::clone(&ready.spec), Arc::clone(&self.wiring), cancel.clone());
-        let context = match context {
-            Ok(context) => context,
-            Err(failure) => return Called::Failed(failure),
-        };
         let work = AssertUnwindSafe(call_and_commit(self, ready, &context)).catch_unwind();
         let result = tokio::select! {
             result = tokio::time::timeout(ready.spec.timeout, work) => Some(result),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use jiff::Timestamp;
 use object_store::ObjectStore;
@@ -24,14 +24,15 @@ pub struct Context {
     pub(crate) function: Arc<model::Function>,
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) cancel: CancellationToken,
-    scratch: tempfile::TempDir,
+    /// Made when it is first asked for: most functions need none.
+    scratch: OnceLock<tempfile::TempDir>,
     made: Arc<Mutex<Made>>,
 }
 
 /// What the attempt has made so far.
 #[derive(Default)]
 pub(crate) struct Made {
-    /// Objects that wait in the scratch folder for their commit, by bucket and key.
+    /// Objects that wait in temporary files for their commit, by bucket and key.
     pub(crate) staged: BTreeMap<(String, String), OutputFile>,
     /// Table loads that are committed.
     pub(crate) rows: Vec<Output>,
@@ -48,12 +49,8 @@ impl Context {
         function: Arc<model::Function>,
         wiring: Arc<Wiring>,
         cancel: CancellationToken,
-    ) -> Result<Self, Failure> {
-        let scratch = tempfile::Builder::new().prefix("tidegate-").tempdir().map_err(|error| {
-            Failure::new("R0008", ErrorKind::Unavailable, format!("no scratch folder could be made: {error}"))
-                .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
-        })?;
-        Ok(Self { attempt, function, wiring, cancel, scratch, made: Arc::default() })
+    ) -> Self {
+        Self { attempt, function, wiring, cancel, scratch: OnceLock::new(), made: Arc::default() }
     }
 
     /// The event that started the run.
@@ -98,8 +95,18 @@ impl Context {
     }
 
     /// A folder of this attempt alone, removed after it.
-    pub fn scratch(&self) -> &Path {
-        self.scratch.path()
+    ///
+    /// # Errors
+    /// `Unavailable` if it cannot be made.
+    pub fn scratch(&self) -> Result<&Path, Failure> {
+        if let Some(folder) = self.scratch.get() {
+            return Ok(folder.path());
+        }
+        let folder = tempfile::Builder::new().prefix("tidegate-").tempdir().map_err(|error| {
+            Failure::new("R0008", ErrorKind::Unavailable, format!("no scratch folder could be made: {error}"))
+                .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
+        })?;
+        Ok(self.scratch.get_or_init(|| folder).path())
     }
 
     /// True once the attempt should stop: its time is over, its lease is lost, or the process is asked to end.
@@ -155,7 +162,7 @@ impl Context {
         Ok(Arc::new(ReadOnly::new(Arc::clone(store), name)))
     }
 
-    /// Begins an output object. It is written to the scratch folder, and committed by the engine once the call has
+    /// Begins an output object. It is written to a temporary file, and committed by the engine once the call has
     /// succeeded; a key made twice keeps the last.
     ///
     /// # Errors
@@ -164,7 +171,7 @@ impl Context {
         if !self.function.grants.write_buckets.contains(bucket) {
             return Err(denied(&self.function, "write bucket", bucket));
         }
-        OutputFile::create(self.scratch(), bucket, key)
+        OutputFile::create(bucket, key)
     }
 
     /// Hands a finished output over to be committed.

@@ -13,7 +13,7 @@ use crate::context::{Made, SUPERSEDED, lock};
 use crate::{Context, hex};
 
 /// A local, seekable file with the object's bytes: the bucket's own file where the bucket is a directory, else a copy
-/// in the scratch folder. Readers are independent of each other.
+/// in a temporary file. Readers are independent of each other.
 pub struct Input {
     file: Arc<File>,
     size: u64,
@@ -32,10 +32,10 @@ impl Input {
         let file = match result.payload {
             GetResultPayload::File(file, _) => file,
             GetResultPayload::Stream(mut stream) => {
-                let mut copy = tempfile::tempfile_in(context.scratch()).map_err(scratch_failure)?;
+                let mut copy = tempfile::tempfile().map_err(copy_failure)?;
                 while let Some(bytes) = stream.next().await {
                     let bytes = bytes.map_err(|error| read_failure(object, error))?;
-                    copy.write_all(&bytes).map_err(scratch_failure)?;
+                    copy.write_all(&bytes).map_err(copy_failure)?;
                 }
                 copy
             }
@@ -153,7 +153,7 @@ fn read_failure(object: &ObjectVersion, error: object_store::Error) -> Failure {
     }
 }
 
-fn scratch_failure(error: io::Error) -> Failure {
-    Failure::new("R0008", ErrorKind::Unavailable, format!("the scratch folder cannot be written: {error}"))
+fn copy_failure(error: io::Error) -> Failure {
+    Failure::new("R0008", ErrorKind::Unavailable, format!("a temporary file cannot be written: {error}"))
         .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
 }

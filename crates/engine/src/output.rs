@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
-use std::path::Path;
 
 use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
@@ -14,7 +13,7 @@ use crate::hex;
 /// From this size on an output is put in parts.
 const PART: usize = 8 << 20;
 
-/// An output object under way: bytes go to a file without a name in the scratch folder, and into the hash.
+/// An output object under way: bytes go to a temporary file without a name, and into the hash.
 pub struct OutputFile {
     bucket: String,
     key: String,
@@ -24,11 +23,11 @@ pub struct OutputFile {
 }
 
 impl OutputFile {
-    pub(crate) fn create(scratch: &Path, bucket: &str, key: &str) -> Result<Self, Failure> {
+    pub(crate) fn create(bucket: &str, key: &str) -> Result<Self, Failure> {
         let key = Key::new(key).map_err(|error| {
             Failure::new("R0002", ErrorKind::Invalid, format!("`{key}` cannot be the key of an output: {error}"))
         })?;
-        let file = tempfile::tempfile_in(scratch).map_err(scratch_failure)?;
+        let file = tempfile::tempfile().map_err(file_failure)?;
         Ok(Self {
             bucket: bucket.to_owned(),
             key: key.as_str().to_owned(),
@@ -49,18 +48,18 @@ impl OutputFile {
     }
 
     pub(crate) fn flush_all(&mut self) -> Result<(), Failure> {
-        self.file.flush().map_err(scratch_failure)
+        self.file.flush().map_err(file_failure)
     }
 
     /// Puts the finished object into its bucket: nobody sees a part of it.
     pub(crate) async fn commit(self, store: &dyn ObjectStore) -> Result<Output, Failure> {
         let path = object_store::path::Path::parse(&self.key)
             .map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))?;
-        let mut file = self.file.into_inner().map_err(|error| scratch_failure(error.into_error()))?;
-        file.rewind().map_err(scratch_failure)?;
+        let mut file = self.file.into_inner().map_err(|error| file_failure(error.into_error()))?;
+        file.rewind().map_err(file_failure)?;
         let put = if self.size <= PART as u64 {
             let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
-            file.read_to_end(&mut bytes).map_err(scratch_failure)?;
+            file.read_to_end(&mut bytes).map_err(file_failure)?;
             store.put(&path, PutPayload::from(bytes)).await.map_err(put_failure)?
         } else {
             let mut upload = store.put_multipart(&path).await.map_err(put_failure)?;
@@ -86,7 +85,7 @@ impl OutputFile {
 async fn put_parts(upload: &mut dyn MultipartUpload, file: &mut File) -> Result<(), Failure> {
     loop {
         let mut part = Vec::with_capacity(PART);
-        Read::by_ref(file).take(PART as u64).read_to_end(&mut part).map_err(scratch_failure)?;
+        Read::by_ref(file).take(PART as u64).read_to_end(&mut part).map_err(file_failure)?;
         if part.is_empty() {
             return Ok(());
         }
@@ -111,7 +110,7 @@ fn put_failure(error: object_store::Error) -> Failure {
     tidegate_stores::Error::from(error).into_failure("R0006")
 }
 
-fn scratch_failure(error: io::Error) -> Failure {
-    Failure::new("R0008", ErrorKind::Unavailable, format!("the scratch folder cannot be written: {error}"))
+fn file_failure(error: io::Error) -> Failure {
+    Failure::new("R0008", ErrorKind::Unavailable, format!("a temporary file cannot be written: {error}"))
         .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
 }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tidegate_engine::{Engine, Intake, Wiring};
-use tidegate_model::{self as model, Event, Failure, Key, ObjectVersion, Pipeline, RunState};
+use tidegate_model::{self as model, Event, Failure, Key, ObjectVersion, Pipeline};
 use tidegate_stores::bucket::{DirectoryStore, OpenBucket, Place, location};
 use tidegate_stores::sqlite::State;
 use tidegate_stores::table::{MemoryTables, SqliteTables};
@@ -228,13 +228,6 @@ impl House {
         let mut runs = self.runs().await;
         assert_eq!(runs.len(), 1, "{runs:#?}");
         runs.remove(0)
-    }
-
-    /// What became of the latest version of an object, by function.
-    pub(crate) async fn verdicts(&self, bucket: &str, key: &str) -> BTreeMap<String, RunState> {
-        let mut trace = self.ledger.trace(bucket, key).await.expect("a trace");
-        let runs = trace.pop().map(|verdict| verdict.runs).unwrap_or_default();
-        runs.into_iter().map(|run| (run.function, run.state)).collect()
     }
 }
 

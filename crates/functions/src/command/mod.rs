@@ -92,7 +92,8 @@ fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Func
 #[async_trait]
 impl Function for Command {
     async fn call(&self, context: &Context) -> Result<Outcome, Failure> {
-        let output = context.scratch().join("output");
+        let scratch = context.scratch()?;
+        let output = scratch.join("output");
         std::fs::create_dir(&output).map_err(scratch_failure)?;
         let object = match context.event() {
             Event::Created(_) => Some(local_copy(context).await?),
@@ -101,7 +102,7 @@ impl Function for Command {
         let program = Program {
             words: &self.program,
             dir: context.pipeline_dir(),
-            env: self.environment(context, &output, object.as_deref()),
+            env: self.environment(context, scratch, &output, object.as_deref()),
             stdin: event_json(context).to_string(),
         };
         let ended = process::run(program, context.cancelled()).await?;
@@ -118,14 +119,20 @@ impl Function for Command {
 }
 
 impl Command {
-    fn environment(&self, context: &Context, output: &Path, object: Option<&Path>) -> Vec<(String, String)> {
+    fn environment(
+        &self,
+        context: &Context,
+        scratch: &Path,
+        output: &Path,
+        object: Option<&Path>,
+    ) -> Vec<(String, String)> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let mut env = vec![
             ("TIDEGATE_FUNCTION".to_owned(), context.function().name.clone()),
             ("TIDEGATE_RUN".to_owned(), context.run().to_string()),
             ("TIDEGATE_ATTEMPT".to_owned(), context.attempt().to_string()),
             ("TIDEGATE_OUTPUT".to_owned(), text(output)),
-            ("TMPDIR".to_owned(), text(context.scratch())),
+            ("TMPDIR".to_owned(), text(scratch)),
         ];
         if let (Some(path), Some(version)) = (object, context.event().object()) {
             env.push(("TIDEGATE_OBJECT".to_owned(), text(path)));
@@ -219,7 +226,7 @@ fn event_json(context: &Context) -> Value {
 async fn local_copy(context: &Context) -> Result<PathBuf, Failure> {
     let object = context.object()?;
     let name = object.key.rsplit('/').next().unwrap_or("object");
-    let folder = context.scratch().join("object");
+    let folder = context.scratch()?.join("object");
     std::fs::create_dir(&folder).map_err(scratch_failure)?;
     let path = folder.join(name);
     let mut reader = context.input().await?.reader();

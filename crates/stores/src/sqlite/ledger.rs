@@ -91,7 +91,7 @@ impl Ledger for State {
 
     async fn last_tick(&self, function: &str) -> Result<Option<Timestamp>> {
         let function = function.to_owned();
-        self.read(move |connection| {
+        self.look_up(move |connection| {
             let planned: Option<i64> = connection
                 .prepare_cached("SELECT max(planned_at) FROM event WHERE function = ?1")?
                 .query_row([&function], |row| row.get(0))?;
@@ -101,7 +101,7 @@ impl Ledger for State {
     }
 
     async fn known(&self, events: Vec<EventId>) -> Result<Vec<bool>> {
-        self.read(move |connection| {
+        self.look_up(move |connection| {
             let mut statement = connection.prepare_cached("SELECT 1 FROM event WHERE id = ?1 AND acknowledged = 1")?;
             events.iter().map(|event| Ok(statement.exists([event.as_bytes()])?)).collect()
         })
@@ -109,7 +109,7 @@ impl Ledger for State {
     }
 
     async fn settled(&self, runs: Vec<RunId>) -> Result<Vec<bool>> {
-        self.read(move |connection| {
+        self.look_up(move |connection| {
             let mut statement = connection
                 .prepare_cached("SELECT 1 FROM run WHERE id = ?1 AND state IN ('succeeded', 'superseded')")?;
             runs.iter().map(|run| Ok(statement.exists([run.as_bytes()])?)).collect()
@@ -119,7 +119,7 @@ impl Ledger for State {
 
     async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(Event, String)>> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        self.read(move |connection| {
+        self.look_up(move |connection| {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT run.input_sha256, {EVENT_COLUMNS} FROM event JOIN run ON run.event = event.seq
                  WHERE event.seq = (SELECT max(newest.seq) FROM event AS newest JOIN run ON run.event = newest.seq

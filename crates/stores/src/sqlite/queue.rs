@@ -98,7 +98,7 @@ impl Queue for State {
     }
 
     async fn next_due(&self, functions: Vec<String>, now: Timestamp) -> Result<Option<Timestamp>> {
-        self.read(move |connection| {
+        self.look_up(move |connection| {
             let mut statement =
                 connection.prepare_cached("SELECT min(due) FROM queue WHERE function = ?1 AND due > ?2")?;
             let mut next: Option<i64> = None;
@@ -160,7 +160,10 @@ fn lease_one_function(
     }
     // A lease that has ended is nobody's: its worker can no longer revive it, so its place can be given away.
     connection
-        .prepare_cached("UPDATE queue SET worker = NULL WHERE function = ?1 AND worker IS NOT NULL AND due <= ?2")?
+        .prepare_cached(
+            "UPDATE queue INDEXED BY queue_leased SET worker = NULL
+             WHERE function = ?1 AND worker IS NOT NULL AND due <= ?2",
+        )?
         .execute(params![want.function, now])?;
     let leased: usize = connection
         .prepare_cached("SELECT count(*) FROM queue WHERE function = ?1 AND worker IS NOT NULL")?

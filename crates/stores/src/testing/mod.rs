@@ -3,14 +3,15 @@
 //! A suite panics with what was expected. A gap of a peer is a named capability of the suite, not a skipped test.
 
 pub mod bucket;
-pub mod seaweed;
-pub mod ledger;
-pub mod queue;
-pub mod table;
 mod chance;
 pub mod conservation;
 pub mod faults;
+pub mod ledger;
+pub mod queue;
 mod scope;
+#[cfg(feature = "s3")]
+pub mod seaweed;
+pub mod table;
 
 pub use chance::Chance;
 pub use scope::{Scope, at};

@@ -24,7 +24,7 @@ use crate::buckets::{bucket, open};
 
 /// Longer than anything here takes on a busy machine, and shorter than the pause between listings: what the kernel told
 /// and was missed must not be found by the next listing.
-const LONG: Duration = Duration::from_secs(45);
+const LONG: Duration = Duration::from_secs(120);
 
 /// A directory bucket and a source that watches it, caught up.
 struct Watched {
