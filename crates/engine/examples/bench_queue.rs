@@ -122,11 +122,18 @@ fn object(number: u64) -> ObjectVersion {
 }
 
 fn print(name: &str, ours: f64, unit: &str, note: &str) {
-    println!("{{\"name\": \"{name}\", \"ours\": {ours:.3}, \"peer\": null, \"unit\": \"{unit}\", \"note\": \"{note}\"}}");
+    println!(
+        "{{\"name\": \"{name}\", \"ours\": {ours:.3}, \"peer\": null, \"unit\": \"{unit}\", \"note\": \"{note}\"}}"
+    );
 }
 
 fn percentile(sorted: &[f64], part: f64) -> f64 {
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index"
+    )]
     let index = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
@@ -164,11 +171,21 @@ async fn admit_and_settle(dir: &Path) -> Done {
     let (rate, latencies) = admit(&engine).await?;
     let note = format!("{EVENTS} events, {PRODUCERS} producers, each waits for its own; through the engine");
     print("admit_enqueue_rate", rate, "/s", &note);
-    print("admit_enqueue_p99", percentile(&latencies, 0.99), "ms", &format!("p50 {:.2} ms", percentile(&latencies, 0.5)));
+    print(
+        "admit_enqueue_p99",
+        percentile(&latencies, 0.99),
+        "ms",
+        &format!("p50 {:.2} ms", percentile(&latencies, 0.5)),
+    );
     let began = Instant::now();
     engine.work(Until::Drained, CancellationToken::new()).await?;
     let rate = EVENTS as f64 / began.elapsed().as_secs_f64();
-    print("lease_settle_rate", rate, "/s", &format!("{EVENTS} runs of an empty function, each leased, claimed, settled, acknowledged"));
+    print(
+        "lease_settle_rate",
+        rate,
+        "/s",
+        &format!("{EVENTS} runs of an empty function, each leased, claimed, settled, acknowledged"),
+    );
     Ok(())
 }
 
@@ -204,7 +221,8 @@ async fn lands_to_started(dir: &Path) -> Done {
         }
         Ok(latencies)
     });
-    let mut latencies = tokio::task::spawn_blocking(move || landing.join()).await?.map_err(|_| "landing panicked")??;
+    let mut latencies =
+        tokio::task::spawn_blocking(move || landing.join()).await?.map_err(|_| "landing panicked")??;
     stop.cancel();
     running.await??;
     latencies.sort_by(f64::total_cmp);
@@ -247,7 +265,12 @@ async fn recover(dir: &Path) -> Done {
     if released != 256 || leases.len() != 1 {
         return Err(format!("{released} leases released, {} leased", leases.len()).into());
     }
-    print("recover_to_first_lease", seconds, "s", &format!("{QUEUED} runs queued, 256 leased, kill -9; then open, release, recover, lease"));
+    print(
+        "recover_to_first_lease",
+        seconds,
+        "s",
+        &format!("{QUEUED} runs queued, 256 leased, kill -9; then open, release, recover, lease"),
+    );
     Ok(())
 }
 

@@ -31,6 +31,7 @@ pub mod cf;
 mod definition;
 mod header;
 mod layout;
+pub mod ops_qc;
 mod parse;
 mod reader;
 mod source;

@@ -62,6 +62,24 @@ impl<'a, T> Source<'a, T> {
     }
 }
 
+impl<T: Copy> Source<'_, T> {
+    /// As [`Source::parts`], in an order of the values, for which the column is held as a whole.
+    pub(super) fn parts_in(
+        &self,
+        order: Option<&[u32]>,
+        mut take: impl FnMut(&[T]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Some(order) = order else { return self.parts(take) };
+        let mut values = Vec::with_capacity(self.len);
+        self.parts(|part| {
+            values.extend_from_slice(part);
+            Ok(())
+        })?;
+        let ordered = || order.iter().filter_map(|index| values.get(*index as usize).copied());
+        Source::new(order.len(), ordered).parts(&mut take)
+    }
+}
+
 impl<'a, T: Copy> From<&'a [T]> for Source<'a, T> {
     fn from(values: &'a [T]) -> Self {
         Self::new(values.len(), || values.iter().copied())

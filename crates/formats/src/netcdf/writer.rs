@@ -5,6 +5,7 @@ use std::io::Write;
 use super::definition::{Definition, VariableId};
 use super::header;
 use super::layout::{Layout, Version};
+use super::source::Source;
 use super::values::Values;
 use crate::{Error, Problem};
 
@@ -81,6 +82,25 @@ impl<W: Write> Writer<W> {
             }
         }
         Ok(())
+    }
+
+    /// Writes a column as the values of a variable: in an order, if there is one, and each as it is stored.
+    pub(super) fn write_column<Given: Copy, Stored>(
+        &mut self,
+        variable: VariableId,
+        column: &Source<'_, Given>,
+        order: Option<&[u32]>,
+        stored: impl Fn(Given) -> Stored,
+    ) -> Result<(), Error>
+    where
+        for<'v> Values<'v>: From<&'v [Stored]>,
+    {
+        let mut part = Vec::new();
+        column.parts_in(order, |values| {
+            part.clear();
+            part.extend(values.iter().map(|value| stored(*value)));
+            self.write(variable, &Values::from(part.as_slice()))
+        })
     }
 
     /// Writes whole records: the next values of every variable that has the unlimited dimension, in the order of the

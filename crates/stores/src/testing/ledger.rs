@@ -368,7 +368,7 @@ async fn reopening_makes_failures_wait_again(ledger: &dyn Ledger, scope: &Scope)
     };
     let of = |function: &str| FailureFilter { function: Some(scope.name(function)), ..FailureFilter::default() };
     let code = |code: &str| Some(code.to_owned());
-    assert_eq!(reopen(FailureFilter { code: code("R0005"), ..of("f") }).await, []);
+    assert_eq!(reopen(FailureFilter { code: code("R0011"), ..of("f") }).await, []);
     assert_eq!(reopen(FailureFilter { since: Some(at(202)), ..of("f") }).await, []);
     let run = |function: &str, event: &Event| scope.new_run(function, event).run;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::write::{Area, Position, Rows, in_order};
+use super::write::{Area, Position, Rows};
 use crate::Error;
 
 /// The extent of all rows of a file.
@@ -13,6 +13,8 @@ pub(super) struct Coverage {
     last: f64,
     /// How often each step of whole seconds occurs; steps sum up to the duration, so there are never many different ones.
     steps: BTreeMap<u64, u64>,
+    /// A step, and how often it came last without another between.
+    run: (u64, u64),
     position: Where,
     lacks_positions: bool,
     lacks_verticals: bool,
@@ -65,10 +67,11 @@ impl Coverage {
     /// That of rows, which are in order of time or will be put into that order.
     pub(super) fn of(rows: &Rows<'_>, order: Option<&[u32]>) -> Result<Self, Error> {
         let mut coverage = Self::default();
-        in_order(&rows.time, order, |times| {
+        rows.time.parts_in(order, |times| {
             times.iter().for_each(|time| coverage.add_time(*time));
             Ok(())
         })?;
+        coverage.end_run();
         match &rows.position {
             Position::Area(area) => coverage.position = Where::Area(*area),
             Position::Track { latitude, longitude } => {
@@ -93,10 +96,21 @@ impl Coverage {
         if self.rows == 0 {
             self.first = time;
         } else {
-            *self.steps.entry((time - self.last).round() as u64).or_default() += 1;
+            let step = (time - self.last).round() as u64;
+            // Steps come in runs of the same length.
+            if step != self.run.0 {
+                self.end_run();
+                self.run = (step, 0);
+            }
+            self.run.1 += 1;
         }
         self.last = time;
         self.rows += 1;
+    }
+
+    fn end_run(&mut self) {
+        let (step, count) = self.run;
+        *self.steps.entry(step).or_default() += count;
     }
 
     fn add_latitude(&mut self, latitude: f64) {
@@ -109,7 +123,7 @@ impl Coverage {
     fn add_longitude(&mut self, longitude: f64) {
         if (-180.0..=360.0).contains(&longitude) {
             self.longitude.add(longitude);
-            self.eastward.add(longitude.rem_euclid(360.0));
+            self.eastward.add(if longitude < 0.0 { longitude + 360.0 } else { longitude });
         }
         self.lacks_positions |= longitude.is_nan();
     }

@@ -8,7 +8,7 @@ use super::coverage::Coverage;
 use super::define::{Defined, define};
 use super::describe::{Content, Trajectory};
 use super::{FILL, FLAG_FILL};
-use crate::netcdf::{Source, Values, VariableId, Writer};
+use crate::netcdf::{Source, Writer};
 use crate::{Error, Problem};
 
 /// The rows of a deployment, column by column. NaN is missing.
@@ -83,28 +83,28 @@ pub fn write<W: Write>(output: W, trajectory: &Trajectory, rows: &Rows<'_>, now:
     let coverage = Coverage::of(rows, order)?;
     let defined = define(trajectory, &coverage, order.is_some(), now)?;
     let Defined { definition, time, track, vertical, columns, row, constants } = defined;
-    let mut file = File { writer: Writer::new(output, definition)?, order };
-    file.put(time, &rows.time, |time| time)?;
+    let mut writer = Writer::new(output, definition)?;
+    writer.write_column(time, &rows.time, order, |time| time)?;
     if let (Some([north, east]), Position::Track { latitude, longitude }) = (track, &rows.position) {
-        file.put(north, latitude, |degrees| degrees)?;
-        file.put(east, longitude, |degrees| degrees)?;
+        writer.write_column(north, latitude, order, |degrees| degrees)?;
+        writer.write_column(east, longitude, order, |degrees| degrees)?;
     }
-    file.put(vertical, &rows.vertical, stored)?;
+    writer.write_column(vertical, &rows.vertical, order, stored)?;
     for (id, column) in columns.into_iter().zip(&rows.columns) {
         match column {
-            Column::Quantity(values) => file.put(id, values, stored)?,
-            Column::Flags(values) => file.put(id, values, |flag| i8::try_from(flag).unwrap_or(FLAG_FILL))?,
-            Column::Labels(values) => file.put(id, values, |number| number)?,
+            Column::Quantity(values) => writer.write_column(id, values, order, stored)?,
+            Column::Flags(values) => writer.write_column(id, values, order, stored_flag)?,
+            Column::Labels(values) => writer.write_column(id, values, order, |number| number)?,
         }
     }
     if let Some(row) = row {
         let count = i32::try_from(rows.time.len()).unwrap_or(i32::MAX);
-        file.put(row, &Source::new(rows.time.len(), || 1..=count), |place| place)?;
+        writer.write_column(row, &Source::new(rows.time.len(), || 1..=count), order, |place| place)?;
     }
     for (id, values) in constants {
-        file.writer.write(id, &values)?;
+        writer.write(id, &values)?;
     }
-    file.writer.finish()
+    writer.finish()
 }
 
 /// A quantity as it is stored.
@@ -112,45 +112,8 @@ fn stored(value: f64) -> f32 {
     if value.is_nan() { FILL } else { value as f32 }
 }
 
-/// A file under way.
-struct File<'o, W: Write> {
-    writer: Writer<W>,
-    order: Option<&'o [u32]>,
-}
-
-impl<W: Write> File<'_, W> {
-    /// Writes a column, each value as it is stored.
-    fn put<Given: Copy, Stored>(
-        &mut self,
-        variable: VariableId,
-        column: &Source<'_, Given>,
-        stored: impl Fn(Given) -> Stored,
-    ) -> Result<(), Error>
-    where
-        for<'v> Values<'v>: From<&'v [Stored]>,
-    {
-        let mut part = Vec::new();
-        in_order(column, self.order, |values| {
-            part.clear();
-            part.extend(values.iter().map(|value| stored(*value)));
-            self.writer.write(variable, &Values::from(part.as_slice()))
-        })
-    }
-}
-
-/// Hands the values of a column on, in parts: as they come, or in an order, for which the column is held as a whole.
-pub(super) fn in_order<T: Copy>(
-    column: &Source<'_, T>,
-    order: Option<&[u32]>,
-    mut take: impl FnMut(&[T]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let Some(order) = order else { return column.parts(take) };
-    let mut values = Vec::with_capacity(column.len());
-    column.parts(|part| {
-        values.extend_from_slice(part);
-        Ok(())
-    })?;
-    Source::new(order.len(), || order.iter().filter_map(|row| values.get(*row as usize).copied())).parts(&mut take)
+fn stored_flag(flag: u8) -> i8 {
+    i8::try_from(flag).unwrap_or(FLAG_FILL)
 }
 
 /// The rows in order of time, if they are not in it.

@@ -59,9 +59,20 @@ impl From<&[u8; 4]> for Word {
     }
 }
 
+/// Bytes, what is wrong with them, at which byte, and a part of the message.
+type Lie = (Vec<u8>, Problem, u64, &'static str);
+
+fn assert_told(lies: impl IntoIterator<Item = Lie>) {
+    for (bytes, problem, byte, told) in lies {
+        let error = refusal(&bytes);
+        assert!(error.message.contains(told), "{error} | {told}");
+        assert_eq!((error.problem, error.byte.unwrap_or(0)), (problem, byte), "{error}");
+    }
+}
+
 #[test]
-fn every_lie_is_told_with_its_place() {
-    for (bytes, problem, byte, told) in [
+fn a_header_that_breaks_off_or_lies_is_told_with_its_place() {
+    assert_told([
         (vec![], Problem::Malformed, 0, "no NetCDF file"),
         (b"CDF".to_vec(), Problem::Malformed, 0, "no NetCDF file"),
         (b"PAR1".to_vec(), Problem::Malformed, 0, "no NetCDF file"),
@@ -85,6 +96,12 @@ fn every_lie_is_told_with_its_place() {
             40,
             "attribute `a` needs",
         ),
+    ]);
+}
+
+#[test]
+fn variables_that_cannot_be_in_the_file_are_told_with_their_place() {
+    assert_told([
         (
             words![b"CDF\x01", 0, 0, 0, 0, 0, 11, 1, 1, b"v\0\0\0", 1, 0, 0, 0, 4, 4, 0, 0],
             Problem::Malformed,
@@ -150,11 +167,7 @@ fn every_lie_is_told_with_its_place() {
             0,
             "variable `v` is larger than NetCDF can be",
         ),
-    ] {
-        let error = refusal(&bytes);
-        assert!(error.message.contains(told), "{error} | {told}");
-        assert_eq!((error.problem, error.byte.unwrap_or(0)), (problem, byte), "{error}");
-    }
+    ]);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 mod cf;
 mod hostile;
+mod ops_qc;
 mod peer;
 mod python;
 mod round_trip;
+mod sample;

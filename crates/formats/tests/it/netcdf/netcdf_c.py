@@ -1,6 +1,6 @@
 """Tells what netCDF-C finds in a file, or writes a file with it; see netcdf/mod.rs.
 
-tell FILE             prints the definition and the values as JSON, each value as the bytes of its type, big end first
+tell FILE...          prints for each file its definition and values as JSON, values as the bytes of their type, big end first
 write FORMAT FILE     writes a file with what the format has, and prints the same of it
 """
 
@@ -12,6 +12,8 @@ import numpy as np
 
 
 def encoded(value):
+    if isinstance(value, list):
+        value = "".join(value)
     if isinstance(value, str):
         return ["char", value.encode().hex()]
     if isinstance(value, bytes):
@@ -29,10 +31,12 @@ def tell(path):
             for name, variable in file.variables.items()
         ]
         dimensions = [[name, len(each), each.isunlimited()] for name, each in file.dimensions.items()]
-        print(json.dumps([file.data_model, dimensions, attributes(file), variables]))
+        return [file.data_model, dimensions, attributes(file), variables]
 
 
 def typed(variable):
+    if variable.dtype is str:
+        return ["text", ""]
     if variable.dtype == "S1":
         return ["char", variable[...].tobytes().hex()]
     return encoded(variable[...])
@@ -58,10 +62,11 @@ def write(form, path):
             grown[:] = np.arange(12).reshape(4, 3)
         file.createVariable("letters", "S1", ("row", "text"))[:] = np.array([list("abc")] * 5, dtype="S1")
         file.createVariable("scalar", "f8", ())[...] = np.nan
-    tell(path)
 
 
 if sys.argv[1] == "tell":
-    tell(sys.argv[2])
+    files = sys.argv[2:]
 else:
-    write(sys.argv[2], sys.argv[3])
+    files = [sys.argv[3]]
+    write(sys.argv[2], files[0])
+print(json.dumps([tell(path) for path in files]))

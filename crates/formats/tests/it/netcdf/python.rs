@@ -4,6 +4,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Prints why a test does not run.
+#[expect(clippy::print_stderr, reason = "people are told what was not tested")]
+pub(super) fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
+}
+
 /// The directory of the programs, or `None` after saying that the test is skipped.
 ///
 /// # Panics
@@ -15,7 +21,7 @@ pub(super) fn programs() -> Option<PathBuf> {
     }
     let is_required = std::env::var_os("REQUIRE_SERVICES").is_some_and(|value| value == "1");
     assert!(!is_required, "netCDF-C is required; `cargo x test` installs it and sets `TIDEGATE_TEST_SERVICES`");
-    eprintln!("skipped: needs netCDF-C; `cargo x test` installs it and sets `TIDEGATE_TEST_SERVICES`");
+    skip("needs netCDF-C; `cargo x test` installs it and sets `TIDEGATE_TEST_SERVICES`");
     None
 }
 
