@@ -1,4 +1,6 @@
-//! Times the picture of a long deployment, one JSON line a figure: for `cargo x bench picture`.
+//! Times the picture of a long deployment, one JSON line a figure: to be looked at when pictures change.
+
+#![expect(clippy::print_stdout, reason = "its figures are its output")]
 
 use std::time::{Duration, Instant};
 

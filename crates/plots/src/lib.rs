@@ -1,7 +1,7 @@
 //! Floor 1: pictures for people, from numbers to SVG text or PNG bytes. No I/O, no async, no clock, no fonts of the
 //! system: the same numbers give the same picture on every machine.
 //!
-//! [`deployment`] is the picture of one deployment, made to be read by a skipper. What it is made of serves other
+//! [`deployment()`] is the picture of one deployment, made to be read by a skipper. What it is made of serves other
 //! pictures too: a [`Chart`] has two axes, a [`Map`] has a coastline; both draw [`Series`] into a frame of a
 //! [`Picture`], which knows how to be written.
 //!
