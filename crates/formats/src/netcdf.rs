@@ -5,7 +5,9 @@
 //! | [`Definition`] | dimensions, attributes and variables of a file, before or after its data |
 //! | [`Writer`] | definition first, then data in chunks, in bounded memory |
 //! | [`Reader`] | any classic file; sizes are checked against its length before anything is believed |
-
+//! | [`Source`] | a column that need not stand in memory |
+//! | [`cf`] | a deployment as a CF-1.8 and ACDD-1.3 trajectory |
+//! | [`ops_qc`] | the same in the names and types of the `ops_qc` files |
 //!
 //! Classic is enough: CF up to 1.8 allows no other types than CDF-1 has, every netCDF library reads it, and a deployment
 //! takes a fifth of its size in NetCDF-4. [`Writer`] takes the oldest version that holds what is defined.

@@ -115,7 +115,7 @@ pub fn write<W: Write>(output: W, deployment: &Deployment<'_>) -> Result<W, Erro
 /// Writes the public file.
 ///
 /// # Errors
-/// As [`write`], or `Unsupported` if flags have no public name.
+/// As [`write()`], or `Unsupported` if flags have no public name.
 pub fn write_published<W: Write>(output: W, published: &Published<'_>) -> Result<W, Error> {
     let Published { attributes, time, latitude, longitude, temperature, depth, pressure, flags } = published;
     let numbers = [latitude, longitude, temperature, depth, pressure];

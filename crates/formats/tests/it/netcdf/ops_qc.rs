@@ -1,11 +1,12 @@
 //! The `ops_qc` layout beside the files that `ops_qc` wrote: what netCDF-C finds in ours is what it finds in theirs.
 
 use std::ffi::OsStr;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tidegate_formats::netcdf::ops_qc::{Deployment, Flags, Published, write, write_published};
-use tidegate_formats::netcdf::{Attribute, Source, Values};
+use tidegate_formats::netcdf::{Attribute, Reader, Source, Values};
 
 use super::python;
 
@@ -185,4 +186,42 @@ fn public_files_have_the_names_types_values_and_attributes_of_the_old_ones() {
         };
         Some(write_published(Vec::new(), &published).expect("a file"))
     });
+}
+
+/// The type of the flags by speed, and time as it is stored.
+fn stored(time: &[i64]) -> (&'static str, Option<String>, Values<'static>) {
+    let (numbers, letters, flags) = (vec![1.0; time.len()], vec![b'P'; time.len()], vec![1; time.len()]);
+    let deployment = Deployment {
+        attributes: Vec::new(),
+        time: Source::from(time),
+        latitude: Source::from(&numbers),
+        longitude: Source::from(&numbers),
+        pressure: Source::from(&numbers),
+        temperature: Source::from(&numbers),
+        depth: Source::from(&numbers),
+        phase: Source::from(&letters),
+        flags: Told::all_flags(&["flag_speed".to_owned()], std::slice::from_ref(&flags)),
+    };
+    let bytes = write(Vec::new(), &deployment).expect("a file");
+    let mut reader = Reader::open(Cursor::new(bytes)).expect("our own file");
+    let [datetime, speed] = ["DATETIME", "flag_speed"].map(|name| reader.definition().find(name).expect("a variable"));
+    let values = reader.read_all(datetime).expect("values");
+    let definition = reader.definition();
+    let units = definition[datetime].get("units").and_then(Values::text).map(str::to_owned);
+    (definition[speed].kind.name(), units, values)
+}
+
+#[test]
+fn times_are_counted_in_the_longest_unit_that_fits_as_xarray_does() {
+    for (time, units, ticks) in [
+        (vec![61, 62, 122], "seconds since 1970-01-01 00:01:01", vec![0_i64, 1, 61]),
+        (vec![61, 361, 1], "minutes since 1970-01-01 00:01:01", vec![0, 5, -1]),
+        (vec![0, 7200, 10800], "hours since 1970-01-01 00:00:00", vec![0, 2, 3]),
+        (vec![0, 86_400], "days since 1970-01-01 00:00:00", vec![0, 1]),
+        (vec![-1], "days since 1969-12-31 23:59:59", vec![0]),
+    ] {
+        let (kind, found, values) = stored(&time);
+        assert_eq!((found.as_deref(), values), (Some(units), Values::from(ticks)));
+        assert_eq!(kind, if time.len() > 2 { "int64" } else { "ubyte" });
+    }
 }
