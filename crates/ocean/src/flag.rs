@@ -95,16 +95,11 @@ pub fn worse(a: Flag, b: Flag) -> Flag {
     if rank(a) >= rank(b) { a } else { b }
 }
 
+/// By flag; what is no flag is as serious as bad.
+const RANK: [u8; 16] = [1, 2, 3, 5, 6, 4, 6, 6, 6, 0, 6, 6, 6, 6, 6, 6];
+
 fn rank(flag: Flag) -> u8 {
-    match flag {
-        MISSING => 0,
-        NOT_EVALUATED => 1,
-        GOOD => 2,
-        PROBABLY_GOOD => 3,
-        CHANGED => 4,
-        PROBABLY_BAD => 5,
-        _ => 6,
-    }
+    RANK[usize::from(flag & 15)]
 }
 
 const BLOCK: usize = 512;
@@ -217,18 +212,32 @@ impl Flags {
     /// If they are not of the same length.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(self.len, other.len, "flags of the same deployment");
-        for block in 0..self.blocks.len() {
-            let rows = block * BLOCK..((block + 1) * BLOCK).min(self.len);
-            match (self.blocks[block], other.blocks[block]) {
-                (Block::Same(a), Block::Same(b)) => self.blocks[block] = Block::Same(worse(a, b)),
-                _ => rows.for_each(|row| self.raise(row, other.get(row))),
+        for (block, theirs) in self.blocks.iter_mut().zip(&other.blocks) {
+            let pair = |flag: Flag| flag | flag << 4;
+            match (*block, *theirs) {
+                (Block::Same(a), Block::Same(b)) => *block = Block::Same(worse(a, b)),
+                (Block::Mixed(at), Block::Same(b)) => {
+                    let ours = &mut self.halves[at as usize];
+                    ours.iter_mut().for_each(|a| *a = worse_pair(*a, pair(b)));
+                }
+                (Block::Same(a), Block::Mixed(at)) => {
+                    let mut halves = other.halves[at as usize];
+                    halves.iter_mut().for_each(|b| *b = worse_pair(pair(a), *b));
+                    *block = Block::Mixed(self.halves.len() as u32);
+                    self.halves.push(halves);
+                }
+                (Block::Mixed(a), Block::Mixed(b)) => {
+                    let theirs = &other.halves[b as usize];
+                    let ours = self.halves[a as usize].iter_mut().zip(theirs);
+                    ours.for_each(|(a, b)| *a = worse_pair(*a, *b));
+                }
             }
         }
     }
 
     /// The flags in order.
-    pub fn iter(&self) -> impl Iterator<Item = Flag> {
-        (0..self.len).map(|row| self.get(row))
+    pub fn iter(&self) -> FlagsIter<'_> {
+        FlagsIter { flags: self, row: 0, halves: None, same: NOT_EVALUATED }
     }
 
     /// Whether any row has `flag` or a larger one up to bad.
@@ -247,6 +256,39 @@ impl Flags {
             }
         }
         counts
+    }
+}
+
+/// Each half of two bytes for itself.
+fn worse_pair(a: u8, b: u8) -> u8 {
+    if a == b { a } else { worse(a & 15, b & 15) | worse(a >> 4, b >> 4) << 4 }
+}
+
+/// [`Flags`] in order.
+#[derive(Debug, Clone)]
+pub struct FlagsIter<'f> {
+    flags: &'f Flags,
+    row: usize,
+    halves: Option<&'f [u8; BLOCK / 2]>,
+    same: Flag,
+}
+
+impl Iterator for FlagsIter<'_> {
+    type Item = Flag;
+
+    fn next(&mut self) -> Option<Flag> {
+        let row = self.row;
+        if row % BLOCK == 0 {
+            match self.flags.blocks.get(row / BLOCK)? {
+                Block::Same(same) => (self.halves, self.same) = (None, *same),
+                Block::Mixed(at) => self.halves = Some(&self.flags.halves[*at as usize]),
+            }
+        }
+        if row == self.flags.len {
+            return None;
+        }
+        self.row = row + 1;
+        Some(self.halves.map_or(self.same, |halves| (halves[row % BLOCK / 2] >> (4 * (row % 2))) & 15))
     }
 }
 

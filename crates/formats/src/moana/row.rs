@@ -46,12 +46,22 @@ impl Columns {
         let mut row = Row { time: MISSING_TIME, values: [f64::NAN; 4], fields: 0 };
         let (mut date, mut rest) = (None, Some(bytes));
         while let Some(open) = rest {
+            let index = row.fields;
+            row.fields += 1;
+            let role = self.roles.get(index).copied();
+            // The usual number is read and its end found in one go.
+            if let Some(Role::Value(column)) = role
+                && let Some((value, length)) = decimal(open)
+                && matches!(open.get(length), None | Some(b','))
+            {
+                row.values[place(column)] = value;
+                rest = open.get(length + 1..);
+                continue;
+            }
             let end = open.iter().position(|byte| *byte == b',');
             let field = &open[..end.unwrap_or(open.len())];
             rest = end.map(|end| &open[end + 1..]);
-            let index = row.fields;
-            row.fields += 1;
-            match self.roles.get(index) {
+            match role {
                 Some(Role::Time) => row.time = time_of(time::compact(unquoted(field)), line, field, account),
                 Some(Role::Date) => date = Some(field),
                 Some(Role::TimeOfDay) => {
@@ -59,7 +69,7 @@ impl Columns {
                     let read = time::separate(&date_text, &String::from_utf8_lossy(field), self.order);
                     row.time = time_of(read, line, field, account);
                 }
-                Some(Role::Value(column)) => row.values[place(*column)] = value(*column, line, field, account),
+                Some(Role::Value(column)) => row.values[place(column)] = value(column, line, field, account),
                 Some(Role::Ignored) => {}
                 // A comma at the end of a row ends it, it does not open another field.
                 None if rest.is_none() && field.trim_ascii().is_empty() => {
@@ -90,9 +100,6 @@ fn time_of(read: Option<i64>, line: u64, field: &[u8], account: &mut Account) ->
 }
 
 fn value(column: Column, line: u64, field: &[u8], account: &mut Account) -> f64 {
-    if let Some(value) = decimal(field) {
-        return value;
-    }
     let text = std::str::from_utf8(unquoted(field)).unwrap_or("\u{fffd}").trim();
     if MISSING.contains(&text) {
         account.record(finding(Code::ValueMissing, line, column, b""));
@@ -113,31 +120,29 @@ fn unquoted(field: &[u8]) -> &[u8] {
     field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field)
 }
 
-/// `[+-]digits[.digits]` of at most 15 digits: both parts of the quotient are exact, so the quotient is the nearest f64.
-fn decimal(field: &[u8]) -> Option<f64> {
-    let (is_negative, digits) = match field {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        _ => (false, field),
-    };
-    if digits.is_empty() || digits.len() > 16 {
-        return None;
-    }
-    let (mut mantissa, mut point) = (0u64, None);
-    for (index, byte) in digits.iter().enumerate() {
+/// `[+-]digits[.digits]` of at most 15 digits at the beginning of a text, and its length: both parts of the quotient are
+/// exact, so the quotient is the nearest f64.
+fn decimal(text: &[u8]) -> Option<(f64, usize)> {
+    let is_negative = text.first() == Some(&b'-');
+    let start = usize::from(is_negative || text.first() == Some(&b'+'));
+    let (mut mantissa, mut digits, mut point) = (0u64, 0, None);
+    let mut length = start;
+    for byte in &text[start..] {
         match byte.wrapping_sub(b'0') {
-            digit @ 0..=9 => mantissa = mantissa * 10 + u64::from(digit),
-            _ if *byte == b'.' && point.is_none() => point = Some(index),
-            _ => return None,
+            digit @ 0..=9 => {
+                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+                digits += 1;
+            }
+            _ if *byte == b'.' && point.is_none() => point = Some(digits),
+            _ => break,
         }
+        length += 1;
     }
-    let count = digits.len() - usize::from(point.is_some());
-    if count == 0 || count > 15 {
+    if digits == 0 || digits > 15 {
         return None;
     }
-    let decimals = point.map_or(0, |point| digits.len() - 1 - point);
-    let value = mantissa as f64 / POWERS[decimals];
-    Some(if is_negative { -value } else { value })
+    let value = mantissa as f64 / POWERS[point.map_or(0, |point| digits - point)];
+    Some((if is_negative { -value } else { value }, length))
 }
 
 #[cfg(test)]
@@ -150,10 +155,14 @@ mod tests {
             ["1", "-35.146706", "+174.338045", "0.1", "17.559", "-0.0", "5.", ".5", "999999999.999999", "000.100"]
         {
             let expected: f64 = text.parse().expect("a number");
-            assert_eq!(decimal(text.as_bytes()).map(f64::to_bits), Some(expected.to_bits()), "{text}");
+            let found = decimal(format!("{text},7").as_bytes()).map(|(value, length)| (value.to_bits(), length));
+            assert_eq!(found, Some((expected.to_bits(), text.len())), "{text}");
         }
-        for text in ["", "-", ".", "+.", "1e5", "inf", "1.2.3", "--1", "1,2", "1234567890.1234567"] {
+        for text in ["", "-", ".", "+.", "inf", "--1", "1234567890.1234567", ",1"] {
             assert_eq!(decimal(text.as_bytes()), None, "{text}");
+        }
+        for (text, length) in [("1e5", 1), ("1.2.3", 3), ("1-2", 1)] {
+            assert_eq!(decimal(text.as_bytes()).map(|(_, length)| length), Some(length), "{text}");
         }
     }
 

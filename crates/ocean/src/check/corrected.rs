@@ -10,7 +10,7 @@ use crate::position::{longitude_extent, mean_longitude};
 use crate::rules::SeveralVessels;
 use crate::screen;
 use crate::sensor::Sensor;
-use crate::series::Series;
+use crate::series::{Series, extent_of};
 use crate::time::{START_OF_2010, iso};
 use crate::vessel::Vessel;
 
@@ -136,20 +136,24 @@ fn set_positions(checked: &mut Checked) {
 }
 
 fn mean_good_latitude(checked: &Checked) -> Option<f64> {
-    let flags = checked.flags.as_ref()?.of_variable(Variable::Position)?;
-    let good = checked.rows.latitude.iter().zip(flags.iter()).filter(|(_, flag)| (GOOD..=PROBABLY_BAD).contains(flag));
-    let (sum, count) = good.fold((0.0, 0.0), |(sum, count), (latitude, _)| (sum + latitude, count + 1.0));
+    let good = good_values(checked, &checked.rows.latitude);
+    let (sum, count) = good.fold((0.0, 0.0), |(sum, count), latitude| (sum + latitude, count + 1.0));
     let mean: f64 = sum / count;
     mean.is_finite().then_some(mean)
 }
 
-fn set_attributes(checked: &mut Checked) {
+/// The values of rows whose position is not bad.
+fn good_values<'c>(checked: &'c Checked, series: &'c Series) -> impl Iterator<Item = f64> + 'c {
     let flags = checked.flags.as_ref().and_then(|flags| flags.of_variable(Variable::Position));
-    let is_good = |row: usize| flags.is_none_or(|flags| (GOOD..=PROBABLY_BAD).contains(&flags.get(row)));
-    let good =
-        |series: &Series| series.iter().enumerate().filter(|(row, _)| is_good(*row)).map(|(_, value)| value).collect();
-    let (latitude, longitude): (Series, Series) = (good(&checked.rows.latitude), good(&checked.rows.longitude));
-    checked.set_extents(latitude.extent(), longitude_extent(longitude.iter()));
+    let flags = flags.into_iter().flat_map(|flags| flags.iter());
+    let good = series.iter().zip(flags).filter(|(_, flag)| (GOOD..=PROBABLY_BAD).contains(flag));
+    good.map(|(value, _)| value)
+}
+
+fn set_attributes(checked: &mut Checked) {
+    let latitude = extent_of(good_values(checked, &checked.rows.latitude));
+    let longitude = longitude_extent(good_values(checked, &checked.rows.longitude));
+    checked.set_extents(latitude, longitude);
     if let Some(distance) = checked.start_end_distance {
         checked.attributes.set("start_end_dist_m", format!("{distance:.2}"));
     }

@@ -139,10 +139,7 @@ impl Series {
 
     /// Smallest and largest value that is there.
     pub fn extent(&self) -> Option<(f64, f64)> {
-        self.iter().filter(|value| !value.is_nan()).fold(None, |extent, value| match extent {
-            None => Some((value, value)),
-            Some((low, high)) => Some((f64::min(low, value), f64::max(high, value))),
-        })
+        extent_of(self.iter())
     }
 
     /// Mean of the values that are there; NaN if none is. Summed pairwise, as numpy does.
@@ -162,6 +159,13 @@ impl Series {
         (squares / count as f64).sqrt()
     }
 
+    /// The values from `start` on.
+    fn copy(&self, start: usize, values: &mut [f64]) {
+        for (index, value) in values.iter_mut().enumerate() {
+            *value = self.get(start + index);
+        }
+    }
+
     /// Sum in the order numpy adds: eight strands up to 128 values, halves above.
     fn sum(&self, start: usize, count: usize, of: &impl Fn(f64) -> f64) -> f64 {
         const LEAF: usize = 128;
@@ -170,9 +174,8 @@ impl Series {
             return self.sum(start, half, of) + self.sum(start + half, count - half, of);
         }
         let mut values = [0.0; LEAF];
-        for (index, value) in values[..count].iter_mut().enumerate() {
-            *value = of(self.get(start + index));
-        }
+        self.copy(start, &mut values[..count]);
+        values[..count].iter_mut().for_each(|value| *value = of(*value));
         let values = &values[..count];
         if count < 8 {
             return values.iter().fold(0.0, |sum, value| sum + value);
@@ -189,6 +192,13 @@ impl Series {
         let sum = ((a + b) + (c + d)) + ((e + f) + (g + h));
         chunks.remainder().iter().fold(sum, |sum, value| sum + value)
     }
+}
+
+/// Smallest and largest value that is there.
+pub(crate) fn extent_of(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let (low, high) =
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    (low <= high).then_some((low, high))
 }
 
 impl FromIterator<f64> for Series {
@@ -213,17 +223,21 @@ pub struct Iter<'s> {
 }
 
 impl Iter<'_> {
-    #[cold]
     fn refill(&mut self) -> bool {
         if self.block == self.packed.blocks() {
             return false;
         }
-        let mut codes = [0; BLOCK];
-        let (count, tag) = self.packed.unpack(self.block, &mut codes);
-        for (value, code) in self.values.iter_mut().zip(&codes[..count]) {
-            *value = value_of(*code, tag);
-        }
-        (self.block, self.at, self.count) = (self.block + 1, 0, count);
+        let missing_or = |code: i64| if code == MISSING { f64::NAN } else { code as f64 };
+        self.count = match self.packed.tag(self.block) {
+            BITS => self.packed.unpack(self.block, &mut self.values, |code| f64::from_bits(code as u64)),
+            tag => {
+                let count = self.packed.unpack(self.block, &mut self.values, missing_or);
+                let power = POWERS[usize::from(tag)];
+                self.values[..count].iter_mut().for_each(|value| *value /= power);
+                count
+            }
+        };
+        (self.block, self.at) = (self.block + 1, 0);
         true
     }
 }
@@ -283,7 +297,7 @@ mod tests {
     fn a_deployment_takes_few_bytes() {
         let values: Vec<f64> = (0..51_200).map(|row| f64::from(17_000 + (row * 7919) % 900) / 1000.0).collect();
         let series: Series = values.iter().copied().collect();
-        assert!(series.packed.bytes() < values.len() * 3 / 2, "{}", series.packed.bytes());
+        assert!(series.packed.memory() < values.len() * 3 / 2, "{}", series.packed.memory());
     }
 
     #[test]

@@ -6,11 +6,14 @@
 /// Values of a block.
 pub(super) const BLOCK: usize = 512;
 
+/// Widest code that is read with one load of eight bytes, wherever it begins; wider ones take all 64 bits.
+const WIDEST: u32 = 56;
+
 /// What is stored beside the bits of a block.
 #[derive(Debug, Clone, Copy)]
 struct Head {
     base: i64,
-    /// Index of the block's first word.
+    /// Index of the block's first byte.
     at: usize,
     width: u8,
     /// The largest code stands for a missing value.
@@ -22,7 +25,7 @@ struct Head {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Packed {
     heads: Vec<Head>,
-    words: Vec<u64>,
+    bytes: Vec<u8>,
     len: usize,
 }
 
@@ -40,57 +43,67 @@ impl Packed {
 
     /// Memory in use.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
-        self.words.len() * 8 + self.heads.len() * size_of::<Head>()
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.len() + self.heads.len() * size_of::<Head>()
     }
 
     /// Appends a block. All blocks but the last have [`BLOCK`] values.
     pub(super) fn push(&mut self, values: &[i64], may_miss: bool, tag: u8) {
-        let is_missing = |value: i64| may_miss && value == MISSING;
-        let present = || values.iter().copied().filter(|value| !is_missing(*value));
-        let (low, high) = (present().min().unwrap_or(0), present().max().unwrap_or(0));
-        let has_missing = values.iter().any(|value| is_missing(*value));
-        let range = high.wrapping_sub(low) as u64;
+        let (mut low, mut high, mut has_missing) = (i64::MAX, i64::MIN, false);
+        for value in values {
+            let is_missing = may_miss && *value == MISSING;
+            has_missing |= is_missing;
+            low = low.min(if is_missing { i64::MAX } else { *value });
+            high = high.max(*value);
+        }
+        let range = if low > high { 0 } else { high.wrapping_sub(low) as u64 };
         // One code more for a missing value; if there is none left, the numbers are stored as they are.
         let largest = if has_missing { range.checked_add(1) } else { Some(range) };
-        let width = largest.map_or(64, |largest| 64 - largest.leading_zeros()) as u8;
-        let (base, has_missing) = if width > 63 { (0, has_missing) } else { (low, has_missing) };
-        let (width, missing_code) = if width > 63 { (64, MISSING as u64) } else { (width, mask(width)) };
-        let head = Head { base, at: self.words.len(), width, has_missing, tag };
+        let width = largest.map_or(64, |largest| 64 - largest.leading_zeros());
+        let (base, width) = if width > WIDEST { (0, 64) } else { (low, width as u8) };
+        let missing_code = if width == 64 { MISSING as u64 } else { mask(width) };
+        let head = Head { base, at: self.bytes.len(), width, has_missing, tag };
         let bits = values.len() * usize::from(width);
-        // One word more, so that a value can always be read from two words.
-        self.words.resize(head.at + bits.div_ceil(64) + usize::from(width > 0), 0);
-        let words = &mut self.words[head.at..];
-        for (index, value) in values.iter().enumerate() {
-            let code = if is_missing(*value) { missing_code } else { value.wrapping_sub(base) as u64 };
-            put(words, index * usize::from(width), width, code);
+        // Seven bytes more, so that eight can be read wherever a code begins.
+        self.bytes.resize(head.at + bits.div_ceil(8) + if width > 0 { 7 } else { 0 }, 0);
+        if width > 0 {
+            let bytes = &mut self.bytes[head.at..];
+            for (index, value) in values.iter().enumerate() {
+                let is_missing = may_miss && *value == MISSING;
+                let code = if is_missing { missing_code } else { value.wrapping_sub(base) as u64 };
+                put(bytes, index * usize::from(width), code);
+            }
         }
         self.heads.push(head);
         self.len += values.len();
     }
 
-    /// Unpacks a block; the number of its values, and its tag.
-    pub(super) fn unpack(&self, block: usize, values: &mut [i64; BLOCK]) -> (usize, u8) {
+    /// Unpacks a block, each value changed; the number of its values.
+    pub(super) fn unpack<T: Copy>(&self, block: usize, values: &mut [T; BLOCK], change: impl Fn(i64) -> T) -> usize {
         let head = self.heads[block];
         let count = (self.len - block * BLOCK).min(BLOCK);
+        let values = &mut values[..count];
         if head.width == 0 {
-            values[..count].fill(head.base);
-            return (count, head.tag);
+            values.fill(change(head.base));
+            return count;
         }
-        let (words, width, mask) = (&self.words[head.at..], usize::from(head.width), mask(head.width));
-        for (index, value) in values[..count].iter_mut().enumerate() {
-            let code = take(words, index * width, mask);
-            *value = head.base.wrapping_add(code as i64);
-        }
+        let (bytes, width, mask) = (&self.bytes[head.at..], usize::from(head.width), mask(head.width));
         if head.has_missing && head.width < 64 {
-            let missing = head.base.wrapping_add(mask as i64);
-            for value in &mut values[..count] {
-                if *value == missing {
-                    *value = MISSING;
-                }
+            for (index, value) in values.iter_mut().enumerate() {
+                let code = take(bytes, index * width, mask);
+                *value = change(if code == mask { MISSING } else { head.base.wrapping_add(code as i64) });
+            }
+        } else {
+            for (index, value) in values.iter_mut().enumerate() {
+                *value = change(head.base.wrapping_add(take(bytes, index * width, mask) as i64));
             }
         }
-        (count, head.tag)
+        count
+    }
+
+    /// What the numbers of a block mean.
+    pub(super) fn tag(&self, block: usize) -> u8 {
+        self.heads[block].tag
     }
 
     /// One value and the tag of its block.
@@ -100,7 +113,7 @@ impl Packed {
             return (head.base, head.tag);
         }
         let mask = mask(head.width);
-        let code = take(&self.words[head.at..], (index % BLOCK) * usize::from(head.width), mask);
+        let code = take(&self.bytes[head.at..], (index % BLOCK) * usize::from(head.width), mask);
         let is_missing = head.has_missing && head.width < 64 && code == mask;
         (if is_missing { MISSING } else { head.base.wrapping_add(code as i64) }, head.tag)
     }
@@ -110,22 +123,17 @@ fn mask(width: u8) -> u64 {
     if width == 0 { 0 } else { u64::MAX >> (64 - width) }
 }
 
-fn put(words: &mut [u64], bit: usize, width: u8, code: u64) {
-    let (word, shift) = (bit / 64, bit % 64);
-    if width == 0 {
-        return;
-    }
-    let wide = u128::from(code) << shift;
-    words[word] |= wide as u64;
-    if shift + usize::from(width) > 64 {
-        words[word + 1] |= (wide >> 64) as u64;
-    }
+fn eight(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..at + 8].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
 }
 
-fn take(words: &[u64], bit: usize, mask: u64) -> u64 {
-    let (word, shift) = (bit / 64, bit % 64);
-    let wide = u128::from(words[word]) | (u128::from(words[word + 1]) << 64);
-    (wide >> shift) as u64 & mask
+fn put(bytes: &mut [u8], bit: usize, code: u64) {
+    let joined = eight(bytes, bit / 8) | code << (bit % 8);
+    bytes[bit / 8..bit / 8 + 8].copy_from_slice(&joined.to_le_bytes());
+}
+
+fn take(bytes: &[u8], bit: usize, mask: u64) -> u64 {
+    eight(bytes, bit / 8) >> (bit % 8) & mask
 }
 
 #[cfg(test)]
@@ -142,8 +150,8 @@ mod tests {
         let mut found = Vec::new();
         let mut buffer = [0; BLOCK];
         for block in 0..packed.blocks() {
-            let (count, tag) = packed.unpack(block, &mut buffer);
-            assert_eq!(tag, 7);
+            let count = packed.unpack(block, &mut buffer, |value| value);
+            assert_eq!(packed.tag(block), 7);
             found.extend_from_slice(&buffer[..count]);
         }
         assert_eq!(found, values);

@@ -133,11 +133,9 @@ impl Iterator for TimesIter<'_> {
             if self.block == self.packed.blocks() {
                 return None;
             }
-            let (count, tag) = self.packed.unpack(self.block, &mut self.times);
-            for time in &mut self.times[..count] {
-                *time = time_of(*time, tag);
-            }
-            (self.block, self.at, self.count) = (self.block + 1, 0, count);
+            let tag = self.packed.tag(self.block);
+            self.count = self.packed.unpack(self.block, &mut self.times, |code| time_of(code, tag));
+            (self.block, self.at) = (self.block + 1, 0);
         }
         self.at += 1;
         Some(self.times[self.at - 1])
