@@ -2,7 +2,7 @@
 //!
 //! | module | what it does | hop of the main path |
 //! |---|---|---|
-//! | [`sniff`] | names a content by its first bytes | 2, admit |
+//! | [`sniff()`] | names a content by its first bytes | 2, admit |
 //! | [`csv`] | CSV to records in bounded memory, records and batches to CSV | 6, work |
 //! | [`moana`] | files of Moana sensors to rows, every line accounted for | 6, work |
 //! | [`json`] | batches to JSON lines or a JSON array | 6, work |
