@@ -278,7 +278,7 @@ impl Iterator for FlagsIter<'_> {
 
     fn next(&mut self) -> Option<Flag> {
         let row = self.row;
-        if row % BLOCK == 0 {
+        if row.is_multiple_of(BLOCK) {
             match self.flags.blocks.get(row / BLOCK)? {
                 Block::Same(same) => (self.halves, self.same) = (None, *same),
                 Block::Mixed(at) => self.halves = Some(&self.flags.halves[*at as usize]),
