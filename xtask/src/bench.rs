@@ -52,6 +52,12 @@ const FAMILIES: &[Family] = &[
         source: Source::Example { package: "tidegate-engine", example: "bench_queue" },
     },
     Family {
+        name: "picture",
+        summary: "the picture of a deployment of 41,000 rows, as SVG and as PNG",
+        busy: false,
+        source: Source::Example { package: "tidegate-plots", example: "bench_picture" },
+    },
+    Family {
         name: "start",
         summary: "`--help`, and `check` of a file with 100 functions, from process start to exit",
         busy: false,

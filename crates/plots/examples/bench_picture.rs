@@ -1,4 +1,4 @@
-//! Times the picture of a long deployment, one JSON line a figure: to be looked at when pictures change.
+//! Times the picture of a long deployment, one JSON line a figure: `cargo x bench picture` runs it.
 
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 
@@ -37,7 +37,7 @@ fn main() {
     let svg = best(|| deployment(&data).svg().len());
     let png = best(|| deployment(&data).png(1.5).len());
     let note = format!("{ROWS} rows");
-    for (name, (time, size)) in [("svg of a deployment", svg), ("png of a deployment", png)] {
+    for (name, (time, size)) in [("picture_svg", svg), ("picture_png", png)] {
         let milliseconds = time.as_secs_f64() * 1e3;
         println!(
             "{{\"name\": \"{name}\", \"ours\": {milliseconds:.2}, \"peer\": null, \"unit\": \"ms\", \"note\": \"{note}, {size} bytes\"}}"

@@ -47,8 +47,9 @@ impl Chart<'_> {
         } else if beyond > 0 {
             let words =
                 if beyond == 1 { "1 point lies beyond".to_owned() } else { format!("{beyond} points lie beyond") };
-            let text = Text::new(words, frame.right() - 6.0, frame.bottom() - 7.0, 12.0);
-            picture.text(text.anchor(Anchor::End).colour(Colour::FAINT).halo());
+            let below = if self.x.is_bare { 15.0 } else { 53.0 };
+            let text = Text::new(words, frame.right(), frame.bottom() + below, 12.0);
+            picture.text(text.anchor(Anchor::End).colour(Colour::FAINT));
         }
     }
 

@@ -45,12 +45,14 @@ impl Map<'_> {
     pub fn draw(&self, picture: &mut Picture, frame: Frame) {
         let positions = self.positions();
         let (view, land) = with_land(View::of(&positions, LEAST, frame));
+        let frame = view.frame;
         picture.fill(frame, Colour::SEA);
         let mut names = Vec::new();
         picture.clipped(frame, |picture| {
             land.draw(picture);
             names = draw_graticule(picture, &view);
         });
+        let taken = names.iter().filter(|name| name.has_halo).map(Text::room).collect();
         names.into_iter().for_each(|name| picture.text(name));
         let mut hidden = 0;
         if positions.is_empty() {
@@ -58,7 +60,7 @@ impl Map<'_> {
             picture.text(Text::new("no positions", x, y, 15.0).anchor(Anchor::Middle).colour(Colour::FAINT).halo());
         } else {
             picture.clipped(frame, |picture| hidden = self.draw_series(picture, &view));
-            let taken = self.draw_places(picture, &view);
+            let taken = self.draw_places(picture, &view, taken);
             draw_scale(picture, &view);
             draw_inset(picture, &view, &positions, &taken);
         }
@@ -69,8 +71,8 @@ impl Map<'_> {
             } else {
                 format!("{hidden} positions lie beyond")
             };
-            let text = Text::new(words, frame.right() - 6.0, frame.bottom() - 7.0, 12.0);
-            picture.text(text.anchor(Anchor::End).colour(Colour::FAINT).halo());
+            let text = Text::new(words, frame.right(), frame.bottom() + 34.0, 12.0);
+            picture.text(text.anchor(Anchor::End).colour(Colour::FAINT));
         }
     }
 
@@ -109,8 +111,7 @@ impl Map<'_> {
     }
 
     /// Marks and names, each name on a side where nothing stands yet; returns the frames that are taken.
-    fn draw_places(&self, picture: &mut Picture, view: &View) -> Vec<Frame> {
-        let mut taken: Vec<Frame> = Vec::new();
+    fn draw_places(&self, picture: &mut Picture, view: &View, mut taken: Vec<Frame>) -> Vec<Frame> {
         for place in self.places.iter().filter(|place| is_position(place.longitude, place.latitude)) {
             let [x, y] = point(view.place(place.longitude, place.latitude));
             if !view.frame.contains([x, y]) {
@@ -118,7 +119,8 @@ impl Map<'_> {
             }
             picture.marks(place.mark, vec![[x, y]]);
             taken.push(Frame::new(x, y, 0.0, 0.0).grown(place.mark.size / 2.0 + 1.0));
-            let width = Text::new(place.name.as_str(), 0.0, 0.0, 13.0).width();
+            let name = |at: &[f32; 2]| Text::new(place.name.as_str(), at[0], at[1], 13.0).bold().halo();
+            let width = name(&[x, y]).width();
             let reach = place.mark.size / 2.0 + 4.0;
             let sides = [
                 [x + reach, y + 4.5],
@@ -128,16 +130,14 @@ impl Map<'_> {
                 [x + reach, y + 19.0],
                 [x + reach, y - 10.0],
             ];
-            let room = |at: &[f32; 2]| Frame::new(at[0], at[1] - 11.0, width, 14.0);
             let is_free = |room: &Frame| {
                 view.frame.contains([room.left, room.top])
                     && view.frame.contains([room.right(), room.bottom()])
                     && !taken.iter().any(|other| overlap(other, room))
             };
-            let Some(at) = sides.iter().find(|at| is_free(&room(at))) else { continue };
-            picture.text(Text::new(place.name.as_str(), at[0], at[1], 13.0).bold().halo());
-            let room = room(at);
-            taken.push(room);
+            let Some(at) = sides.iter().find(|at| is_free(&name(at).room())) else { continue };
+            taken.push(name(at).room());
+            picture.text(name(at));
         }
         taken
     }
@@ -154,9 +154,9 @@ fn point([x, y]: [f64; 2]) -> Point {
 
 /// The view, widened as far as four times if it would show no land at all.
 fn with_land(view: View) -> (View, Land) {
-    let views = [1.0, 1.5, 2.2, 3.2, 4.5].map(|factor| view.wider(factor));
+    let views = [1.0, 1.5, 2.2, 3.2, 4.5].map(|factor| view.wider(factor).trimmed());
     let seen = views.into_iter().map(|view| (view, land(&view))).find(|(_, land)| !land.rings.is_empty());
-    seen.unwrap_or((view, Land::default()))
+    seen.unwrap_or((view.trimmed(), Land::default()))
 }
 
 /// Land as it is drawn.
@@ -285,7 +285,7 @@ fn draw_polar_graticule(picture: &mut Picture, view: &View, is_south: bool) -> V
     let mut taken: Vec<Frame> = Vec::new();
     let mut name = |text: String, at: Point| {
         let text = Text::new(text, at[0], at[1] + 4.0, 12.0).anchor(Anchor::Middle).colour(Colour::FAINT).halo();
-        let room = Frame::new(at[0] - text.width() / 2.0, at[1] - 8.0, text.width(), 16.0);
+        let room = text.room();
         if !taken.iter().any(|other| overlap(other, &room)) {
             taken.push(room);
             names.push(text);
@@ -370,7 +370,8 @@ fn draw_inset(picture: &mut Picture, view: &View, positions: &[[f64; 2]], taken:
         Frame::new(frame.left, frame.top, SIDE, SIDE),
         Frame::new(frame.right() - SIDE, frame.bottom() - SIDE, SIDE, SIDE),
     ];
-    let places: Vec<Point> = positions.iter().map(|[x, y]| point(view.place(*x, *y))).collect();
+    let some = positions.iter().step_by(positions.len() / 2_000 + 1);
+    let places: Vec<Point> = some.map(|[x, y]| point(view.place(*x, *y))).collect();
     let crowd = |corner: &Frame| {
         let room = corner.grown(8.0);
         places.iter().filter(|at| room.contains(**at)).count()

@@ -196,6 +196,17 @@ impl Text {
     pub fn width(&self) -> f32 {
         crate::font::width(&self.text, self.size, self.is_bold)
     }
+
+    /// Where a text that is not turned stands.
+    pub(crate) fn room(&self) -> Frame {
+        let width = self.width();
+        let before = match self.anchor {
+            Anchor::Start => 0.0,
+            Anchor::Middle => width / 2.0,
+            Anchor::End => width,
+        };
+        Frame::new(self.at[0] - before, self.at[1] - self.size * 0.85, width, self.size * 1.1)
+    }
 }
 
 /// One thing that is drawn.

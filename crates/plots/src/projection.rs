@@ -91,12 +91,15 @@ impl View {
     /// `least` degrees of latitude.
     pub(crate) fn of(positions: &[[f64; 2]], least: f64, frame: Frame) -> Self {
         let (south, north) = bounds(positions.iter().map(|position| position[1])).unwrap_or((-60.0, 60.0));
-        let longitudes: Vec<f64> = positions.iter().map(|position| position[0]).collect();
-        let projection = Projection::for_positions(south, north, middle_longitude(&longitudes));
-        let places = positions
-            .iter()
-            .map(|[longitude, latitude]| projection.place(turned(longitude - projection.middle()), *latitude));
-        let places: Vec<[f64; 2]> = places.collect();
+        let middle = middle_longitude(positions.iter().map(|position| position[0]));
+        let projection = Projection::for_positions(south, north, middle);
+        let from_middle = || positions.iter().map(|position| turned(position[0] - middle));
+        let places: Vec<[f64; 2]> = if matches!(projection, Projection::Polar { .. }) {
+            from_middle().zip(positions).map(|(x, position)| projection.place(x, position[1])).collect()
+        } else {
+            let (west, east) = bounds(from_middle()).unwrap_or((-180.0, 180.0));
+            vec![projection.place(west, south), projection.place(east, north)]
+        };
         let (left, right) = bounds(places.iter().map(|place| place[0])).unwrap_or((-3.0, 3.0));
         let (top, bottom) = bounds(places.iter().map(|place| place[1])).unwrap_or((-1.5, 1.5));
         let centre = [(left + right) / 2.0, (top + bottom) / 2.0];
@@ -119,6 +122,21 @@ impl View {
             self.scale = self.scale.max(least);
         }
         self
+    }
+
+    /// The same, its frame no higher than the globe.
+    pub(crate) fn trimmed(mut self) -> Self {
+        if matches!(self.projection, Projection::Polar { .. }) {
+            return self;
+        }
+        let [top, bottom] = [90.0, -90.0].map(|latitude| self.place_from_middle(0.0, latitude)[1]);
+        #[expect(clippy::cast_possible_truncation, reason = "pixels, within those of the frame")]
+        let (top, bottom) =
+            (top.max(f64::from(self.frame.top)) as f32, bottom.min(f64::from(self.frame.bottom())) as f32);
+        let frame = Frame { top, height: bottom - top, ..self.frame };
+        let middle = |frame: &Frame| f64::from(frame.top + frame.height / 2.0);
+        self.centre[1] += (middle(&frame) - middle(&self.frame)) / self.scale;
+        Self { frame, ..self }
     }
 
     /// Where a position is on paper, perhaps beyond the frame.
@@ -161,19 +179,27 @@ fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// The middle of the shortest arc that holds all longitudes.
-fn middle_longitude(longitudes: &[f64]) -> f64 {
-    let mut sorted: Vec<f64> = longitudes.iter().map(|longitude| turned(*longitude)).collect();
-    sorted.sort_by(f64::total_cmp);
-    let (Some(first), Some(last)) = (sorted.first().copied(), sorted.last().copied()) else { return 0.0 };
-    // The widest gap is what the arc leaves out; at first the one over 180.
-    let (mut widest, mut begins) = (first + 360.0 - last, first);
-    for pair in sorted.windows(2) {
-        if pair[1] - pair[0] > widest {
-            (widest, begins) = (pair[1] - pair[0], pair[1]);
-        }
+/// The middle of the shortest arc that holds all longitudes, to the tenth of a degree.
+fn middle_longitude(longitudes: impl Iterator<Item = f64>) -> f64 {
+    const ALL: usize = 3_600;
+    let mut is_taken = vec![false; ALL];
+    for longitude in longitudes {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 3600")]
+        let place = (longitude.rem_euclid(360.0) * 10.0) as usize;
+        is_taken[place % ALL] = true;
     }
-    turned(begins + (360.0 - widest) / 2.0)
+    // What the arc leaves out is the longest gap between two taken places, round the globe.
+    let taken: Vec<usize> = (0..ALL).filter(|place| is_taken[*place]).collect();
+    let Some(first) = taken.first() else { return 0.0 };
+    let gaps = taken.iter().zip(taken.iter().skip(1).copied().chain([first + ALL]));
+    let Some((west, east)) =
+        gaps.map(|(one, next)| (next % ALL, *one)).max_by_key(|(next, one)| (next + ALL - one - 1) % ALL)
+    else {
+        return 0.0;
+    };
+    let arc = (east + ALL - west) % ALL + 1;
+    #[expect(clippy::cast_precision_loss, reason = "at most 7200")]
+    turned((west as f64 + arc as f64 / 2.0) / 10.0)
 }
 
 #[cfg(test)]
@@ -184,10 +210,14 @@ mod tests {
 
     #[test]
     fn the_shortest_arc_may_cross_the_antimeridian() {
-        assert!((middle_longitude(&[179.0, -179.0]).abs() - 180.0).abs() < 1e-9);
-        assert!((middle_longitude(&[170.0, -170.0, 175.0]).abs() - 180.0).abs() < 1e-9);
-        assert!((middle_longitude(&[-10.0, 20.0]) - 5.0).abs() < 1e-9);
-        assert!((middle_longitude(&[174.5]) - 174.5).abs() < 1e-9);
+        let middle = |longitudes: &[f64]| middle_longitude(longitudes.iter().copied());
+        assert!((middle(&[179.0, -179.0]).abs() - 180.0).abs() < 0.1);
+        assert!((middle(&[170.0, -170.0, 175.0]).abs() - 180.0).abs() < 0.1);
+        assert!((middle(&[-10.0, 20.0]) - 5.0).abs() < 0.1);
+        assert!((middle(&[174.5]) - 174.5).abs() < 0.1);
+        assert!((middle(&[-0.01]) + 0.01).abs() < 0.1);
+        let all: Vec<f64> = (0..3_600).map(|tenth| f64::from(tenth) / 10.0).collect();
+        assert!(middle(&all).abs() <= 180.0 && middle(&[]).abs() < 1e-9);
     }
 
     #[test]

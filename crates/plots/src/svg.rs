@@ -48,8 +48,7 @@ impl Out {
 
     /// A coordinate to a tenth of a pixel, without a needless `.0`.
     fn number(&mut self, value: f32) {
-        #[expect(clippy::cast_possible_truncation, reason = "coordinates lie near the picture; others saturate")]
-        let tenths = (value * 10.0).round() as i32;
+        let tenths = tenths(value);
         let (whole, tenth) = ((tenths / 10).unsigned_abs(), (tenths % 10).unsigned_abs());
         let sign = if tenths < 0 { "-" } else { "" };
         match tenth {
@@ -64,29 +63,26 @@ impl Out {
         self.number(y);
     }
 
-    fn path_of(&mut self, points: &[Point]) {
-        for (index, point) in points.iter().enumerate() {
-            self.0.push(if index == 0 { 'M' } else { 'L' });
-            self.point(*point);
-        }
+    /// Begins a path whose unit is a tenth of a pixel.
+    fn path(&mut self, attributes: std::fmt::Arguments<'_>) {
+        self.add(format_args!("<path transform=\"scale(.1)\" {attributes} d=\""));
     }
 
     fn item(&mut self, item: &Item) {
         match item {
             Item::Area { rings, fill } => {
-                self.add(format_args!("<path fill-rule=\"evenodd\" fill=\"{}\" d=\"", Hex(*fill)));
-                for ring in rings {
-                    self.path_of(ring);
-                    self.0.push('Z');
-                }
+                self.path(format_args!("fill-rule=\"evenodd\" fill=\"{}\"", Hex(*fill)));
+                let mut pen = Pen::default();
+                rings.iter().for_each(|ring| pen.ring(ring, &mut self.0));
                 self.0.push_str("\"/>\n");
             }
             Item::Lines { lines, colour, width } => {
-                self.add(format_args!(
-                    "<path fill=\"none\" stroke=\"{}\" stroke-width=\"{width}\" stroke-linejoin=\"round\" d=\"",
-                    Hex(*colour)
+                let (colour, width) = (Hex(*colour), width * 10.0);
+                self.path(format_args!(
+                    "fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linejoin=\"round\""
                 ));
-                lines.iter().for_each(|line| self.path_of(line));
+                let mut pen = Pen::default();
+                lines.iter().for_each(|line| pen.line(line, &mut self.0));
                 self.0.push_str("\"/>\n");
             }
             Item::Marks { mark, at } => self.marks(mark, at),
@@ -104,46 +100,51 @@ impl Out {
 
     /// All marks of one look are one path: each is a move, then the same relative outline.
     fn marks(&mut self, mark: &Mark, at: &[Point]) {
-        let Mark { shape, colour, size } = *mark;
-        let (colour, radius) = (Hex(colour), size / 2.0);
-        let (attributes, start, outline) = match shape {
-            Shape::Dot => (
-                format!("stroke=\"{colour}\" stroke-width=\"{size}\" stroke-linecap=\"round\""),
-                [0.0, 0.0],
-                "h0".to_owned(),
-            ),
-            Shape::Ring => (
-                format!("fill=\"#fff\" stroke=\"{colour}\" stroke-width=\"{}\"", rim(size)),
-                [-radius, 0.0],
-                format!("a{radius} {radius} 0 1 0 {size} 0a{radius} {radius} 0 1 0 -{size} 0"),
-            ),
-            Shape::Triangle => (
-                format!("fill=\"{colour}\" stroke=\"{}\" stroke-width=\"0.8\"", Hex(Colour::INK)),
-                [0.0, -radius],
-                format!("l{radius} {size}h-{size}z"),
-            ),
-            Shape::Cross => (
-                format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{}\"", rim(size)),
-                [-radius, -radius],
-                format!("l{size} {size}m-{size} 0l{size} -{size}"),
-            ),
-            Shape::Diamond => (
-                format!("fill=\"{colour}\""),
-                [0.0, -radius],
-                format!("l{radius} {radius}l-{radius} {radius}l-{radius} -{radius}z"),
-            ),
-            Shape::Square => (format!("fill=\"{colour}\""), [-radius, -radius], format!("h{size}v{size}h-{size}z")),
+        let colour = Hex(mark.colour);
+        let (radius, rim) = (tenths(mark.size / 2.0), rim(mark.size) * 10.0);
+        let size = 2 * radius;
+        // Where the outline begins, seen from the middle, and how far from there it leaves the pen.
+        let (start, end, outline) = match mark.shape {
+            Shape::Dot => ([0, 0], 0, "h0".to_owned()),
+            Shape::Ring => {
+                ([-radius, 0], 0, format!("a{radius} {radius} 0 1 0 {size} 0a{radius} {radius} 0 1 0 -{size} 0"))
+            }
+            Shape::Triangle => ([0, -radius], 0, format!("l{radius} {size}h-{size}z")),
+            Shape::Cross => ([-radius, -radius], size, format!("l{size} {size}m-{size} 0l{size} -{size}")),
+            Shape::Diamond => ([0, -radius], 0, format!("l{radius} {radius}l-{radius} {radius}l-{radius} -{radius}z")),
+            Shape::Square => ([-radius, -radius], 0, format!("h{size}v{size}h-{size}z")),
         };
-        self.add(format_args!("<path {attributes} d=\""));
+        match mark.shape {
+            Shape::Dot => {
+                self.path(format_args!("stroke=\"{colour}\" stroke-width=\"{size}\" stroke-linecap=\"round\""));
+            }
+            Shape::Ring => self.path(format_args!("fill=\"#fff\" stroke=\"{colour}\" stroke-width=\"{rim}\"")),
+            Shape::Triangle => {
+                let rim = Hex(Colour::INK);
+                self.path(format_args!("fill=\"{colour}\" stroke=\"{rim}\" stroke-width=\"8\""));
+            }
+            Shape::Cross => self.path(format_args!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{rim}\"")),
+            Shape::Diamond | Shape::Square => self.path(format_args!("fill=\"{colour}\"")),
+        }
+        let mut pen = Pen::default();
         for [x, y] in at {
-            self.0.push('M');
-            self.point([x + start[0], y + start[1]]);
+            self.0.push('m');
+            pen.step([tenths(*x) + start[0], tenths(*y) + start[1]], &mut self.0);
             self.0.push_str(&outline);
+            pen.at[0] += end;
         }
         self.0.push_str("\"/>\n");
     }
 
     fn text(&mut self, text: &Text) {
+        if text.has_halo {
+            // Not by `paint-order`, which some programs do not know and then bury the letters.
+            self.words(text, " stroke=\"#fff\" stroke-width=\"3\" stroke-linejoin=\"round\" aria-hidden=\"true\"");
+        }
+        self.words(text, "");
+    }
+
+    fn words(&mut self, text: &Text, attributes: &str) {
         self.0.push_str("<text ");
         if text.is_turned {
             self.0.push_str("transform=\"translate(");
@@ -165,12 +166,52 @@ impl Out {
         if text.is_bold {
             self.0.push_str(" font-weight=\"600\"");
         }
-        if text.has_halo {
-            self.0.push_str(" stroke=\"#fff\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\"");
-        }
+        self.0.push_str(attributes);
         self.0.push('>');
         self.escaped(&text.text);
         self.0.push_str("</text>\n");
+    }
+}
+
+/// Tenths of a pixel; what lies far outside of every picture is held near it.
+#[expect(clippy::cast_possible_truncation, reason = "held within bounds")]
+fn tenths(value: f32) -> i32 {
+    (value * 10.0).clamp(-1e8, 1e8).round() as i32
+}
+
+/// Writes steps from where it is, which are shorter than places.
+#[derive(Default)]
+struct Pen {
+    at: [i32; 2],
+}
+
+impl Pen {
+    fn step(&mut self, to: [i32; 2], out: &mut String) {
+        let step = [to[0] - self.at[0], to[1] - self.at[1]];
+        self.at = to;
+        // A sign is separator enough. Writing to a `String` cannot fail.
+        let _ =
+            if step[1] < 0 { write!(out, "{}{}", step[0], step[1]) } else { write!(out, "{} {}", step[0], step[1]) };
+    }
+
+    fn line(&mut self, points: &[Point], out: &mut String) {
+        for (index, [x, y]) in points.iter().enumerate() {
+            let to = [tenths(*x), tenths(*y)];
+            match index {
+                0 => out.push('m'),
+                1 => out.push('l'),
+                _ if to[0] < self.at[0] => {}
+                _ => out.push(' '),
+            }
+            self.step(to, out);
+        }
+    }
+
+    fn ring(&mut self, points: &[Point], out: &mut String) {
+        self.line(points, out);
+        out.push('z');
+        // Closing leads back to the beginning.
+        self.at = points.first().map_or(self.at, |[x, y]| [tenths(*x), tenths(*y)]);
     }
 }
 

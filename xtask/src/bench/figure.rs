@@ -40,6 +40,8 @@ const AIMS: &[(&str, Aim)] = &[
     ("lands_to_started_p50", Aim::AtMost(5.0)),
     ("lands_to_started_p99", Aim::AtMost(25.0)),
     ("check_100_functions", Aim::AtMost(20.0)),
+    ("picture_svg", Aim::AtMost(10.0)),
+    ("picture_png", Aim::AtMost(150.0)),
     ("start_to_help", Aim::AtMost(5.0)),
     ("idle_cpu", Aim::AtMost(0.5)),
     ("idle_memory", Aim::AtMost(40.0)),
