@@ -124,25 +124,29 @@ fn unquoted(field: &[u8]) -> &[u8] {
 /// exact, so the quotient is the nearest f64.
 fn decimal(text: &[u8]) -> Option<(f64, usize)> {
     let is_negative = text.first() == Some(&b'-');
-    let start = usize::from(is_negative || text.first() == Some(&b'+'));
-    let (mut mantissa, mut digits, mut point) = (0u64, 0, None);
-    let mut length = start;
-    for byte in &text[start..] {
-        match byte.wrapping_sub(b'0') {
-            digit @ 0..=9 => {
-                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-                digits += 1;
-            }
-            _ if *byte == b'.' && point.is_none() => point = Some(digits),
-            _ => break,
+    let mut at = usize::from(is_negative || text.first() == Some(&b'+'));
+    let start = at;
+    let mut mantissa = 0u64;
+    let mut digits = |at: &mut usize| {
+        while let Some(digit) = text.get(*at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+            *at += 1;
         }
-        length += 1;
+    };
+    digits(&mut at);
+    let whole = at - start;
+    let mut decimals = 0;
+    if text.get(at) == Some(&b'.') {
+        at += 1;
+        let point = at;
+        digits(&mut at);
+        decimals = at - point;
     }
-    if digits == 0 || digits > 15 {
+    if !(1..=15).contains(&(whole + decimals)) {
         return None;
     }
-    let value = mantissa as f64 / POWERS[point.map_or(0, |point| digits - point)];
-    Some((if is_negative { -value } else { value }, length))
+    let value = mantissa as f64 / POWERS[decimals];
+    Some((if is_negative { -value } else { value }, at))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A column of times.
 
+use super::SHORT;
 use super::packed::{BLOCK, MISSING, Packed};
 
 /// A missing time.
@@ -10,6 +11,8 @@ const UNITS: [i64; 3] = [1_000_000, 1_000, 1];
 /// A column of times, in microseconds since 1970-01-01T00:00:00Z; a missing one is [`MISSING_TIME`].
 #[derive(Debug, Clone, Default)]
 pub struct Times {
+    /// All times of a short column, none of a long one.
+    plain: Vec<i64>,
     packed: Packed,
 }
 
@@ -18,34 +21,44 @@ pub struct Times {
 pub struct TimesBuilder {
     packed: Packed,
     open: Vec<i64>,
+    is_long: bool,
 }
 
 impl TimesBuilder {
     /// Appends a time.
     pub fn push(&mut self, time: i64) {
         self.open.push(time);
-        if self.open.len() == BLOCK {
-            self.close();
+        if self.open.len() >= BLOCK && (self.is_long || self.open.len() > SHORT) {
+            self.pack();
         }
     }
 
     /// Ends the column.
     pub fn finish(mut self) -> Times {
-        if !self.open.is_empty() {
-            self.close();
+        if self.is_long {
+            self.pack();
+            self.open.clear();
         }
-        Times { packed: self.packed }
+        Times { plain: self.open, packed: self.packed }
+    }
+
+    /// As [`super::SeriesBuilder`] does.
+    fn pack(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        let whole = if self.is_long { open.len() } else { open.len() / BLOCK * BLOCK };
+        open[..whole].chunks_mut(BLOCK).for_each(|block| self.close(block));
+        self.is_long = true;
+        self.open = open[whole..].to_vec();
     }
 
     /// In the largest unit in which all of the block are whole numbers; the unit is the block's tag.
-    fn close(&mut self) {
-        let is_whole = |unit: i64| self.open.iter().all(|time| *time == MISSING || time % unit == 0);
+    fn close(&mut self, times: &mut [i64]) {
+        let is_whole = |unit: i64| times.iter().all(|time| *time == MISSING || time % unit == 0);
         let tag = UNITS.iter().position(|unit| is_whole(*unit)).unwrap_or(UNITS.len() - 1);
-        for time in self.open.iter_mut().filter(|time| **time != MISSING) {
+        for time in times.iter_mut().filter(|time| **time != MISSING) {
             *time /= UNITS[tag];
         }
-        self.packed.push(&self.open, true, tag as u8);
-        self.open.clear();
+        self.packed.push(times, true, tag as u8);
     }
 }
 
@@ -56,7 +69,7 @@ fn time_of(code: i64, tag: u8) -> i64 {
 impl Times {
     /// Number of times, missing ones included.
     pub fn len(&self) -> usize {
-        self.packed.len()
+        self.plain.len() + self.packed.len()
     }
 
     /// Whether there is none.
@@ -69,13 +82,16 @@ impl Times {
     /// # Panics
     /// If there is no such row.
     pub fn get(&self, index: usize) -> i64 {
+        if !self.plain.is_empty() {
+            return self.plain[index];
+        }
         let (code, tag) = self.packed.get(index);
         time_of(code, tag)
     }
 
     /// The times in order.
     pub fn iter(&self) -> TimesIter<'_> {
-        TimesIter { packed: &self.packed, block: 0, at: 0, count: 0, times: [0; BLOCK] }
+        TimesIter { plain: &self.plain, packed: &self.packed, block: 0, at: 0, count: 0, times: [0; BLOCK] }
     }
 
     /// The times of the kept rows.
@@ -118,6 +134,7 @@ impl FromIterator<i64> for Times {
 /// [`Times`] in order.
 #[derive(Clone)]
 pub struct TimesIter<'t> {
+    plain: &'t [i64],
     packed: &'t Packed,
     block: usize,
     at: usize,
@@ -129,6 +146,10 @@ impl Iterator for TimesIter<'_> {
     type Item = i64;
 
     fn next(&mut self) -> Option<i64> {
+        if let Some((time, rest)) = self.plain.split_first() {
+            self.plain = rest;
+            return Some(*time);
+        }
         if self.at == self.count {
             if self.block == self.packed.blocks() {
                 return None;
@@ -174,6 +195,10 @@ mod tests {
         ], 0..1100)) {
             let kept: Times = times.iter().copied().collect();
             prop_assert!(times.iter().enumerate().all(|(row, time)| kept.get(row) == *time));
+            let long: Vec<i64> = times.iter().copied().cycle().take(if times.is_empty() { 0 } else { SHORT + 700 }).collect();
+            let kept_long: Times = long.iter().copied().collect();
+            prop_assert!(long.iter().enumerate().all(|(row, time)| kept_long.get(row) == *time));
+            prop_assert!(kept_long.iter().eq(long));
             prop_assert_eq!(kept.iter().collect::<Vec<_>>(), times);
         }
     }

@@ -93,7 +93,11 @@ fn decode<const N: usize>(hex: &Value) -> Vec<[u8; N]> {
 
 fn files(directory: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/moana").join(directory);
-    let Ok(entries) = std::fs::read_dir(&directory) else { return Vec::new() };
+    let entries = match std::fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => panic!("{}: {error}", directory.display()),
+    };
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.retain(|path| path.extension() == Some(OsStr::new("nc")));
     paths.sort();
