@@ -96,6 +96,7 @@ impl House {
             buckets: BTreeMap::from([("raw".to_owned(), Arc::clone(&self.raw.store))]),
             places: BTreeMap::new(),
             tables: BTreeMap::new(),
+            admit: Arc::new(self.state.clone()),
             ledger: Arc::new(self.state.clone()),
             queue: Arc::new(self.state.clone()),
             worker: worker(),

@@ -1,13 +1,14 @@
 //! Hops 2 and 3, admit and enqueue: which functions want an event? The ledger first, then the queue, then the source
 //! may forget it.
 
+use std::collections::HashSet;
 use std::ops::AddAssign;
 
 use futures::StreamExt;
 use object_store::{GetOptions, GetRange, ObjectStoreExt};
 use sha2::{Digest, Sha256};
-use tidegate_model::{self as model, ErrorKind, Event, Failure, ObjectVersion, Trigger};
-use tidegate_stores::{Admission, Admitted, Error, Item, NewRun, Result};
+use tidegate_model::{self as model, ErrorKind, Event, EventId, Failure, ObjectVersion, Trigger};
+use tidegate_stores::{Admission, Admitted, Arrival, Error, NewRun, Result};
 
 use crate::engine::{Engine, Ready};
 use crate::hex;
@@ -48,7 +49,6 @@ impl AddAssign for Intake {
 enum Routed {
     Wanted(Vec<NewRun>),
     Unrouted(Failure),
-    Unchanged,
     Gone,
     /// The bucket cannot show it just now.
     Unread(Error),
@@ -83,59 +83,82 @@ impl Engine {
         let mut intake = Intake::default();
         let wanted: Vec<&ObjectVersion> = objects.iter().filter(|object| !self.is_ignored(object)).collect();
         intake.passed_over += (objects.len() - wanted.len()) as u64;
-        let events: Vec<Event> = wanted.into_iter().cloned().map(Event::Created).collect();
-        let known = self.wiring.ledger.known(events.iter().map(Event::id).collect()).await?;
+        let known = self.known_before_sniffing(&wanted).await?;
         let mut admissions = Vec::new();
-        for (event, known) in events.into_iter().zip(known) {
-            let Event::Created(object) = &event else { continue };
-            if known {
+        for object in wanted {
+            let event = Event::Created(object.clone());
+            if known.contains(&event.id()) {
                 intake.known += 1;
                 continue;
             }
-            let (runs, unrouted) = match self.route(object).await? {
-                Routed::Wanted(runs) => {
-                    intake.admitted += 1;
-                    (runs, None)
-                }
-                Routed::Unrouted(failure) => {
-                    intake.unrouted += 1;
-                    (Vec::new(), Some(failure))
-                }
-                Routed::Unchanged => {
-                    intake.unchanged += 1;
-                    (Vec::new(), None)
-                }
-                Routed::Gone => {
-                    intake.passed_over += 1;
-                    continue;
-                }
+            match self.route(object).await? {
+                Routed::Wanted(runs) => admissions.push(self.admission(event, runs, None)),
+                Routed::Unrouted(failure) => admissions.push(self.admission(event, Vec::new(), Some(failure))),
+                Routed::Gone => intake.passed_over += 1,
                 Routed::Unread(error) => {
                     unread.get_or_insert(error);
-                    continue;
                 }
-            };
-            admissions.push(self.admission(event, runs, unrouted));
+            }
         }
-        self.admit_and_enqueue(admissions).await?;
+        self.admit_routed(admissions, &mut intake).await?;
         Ok(intake)
     }
 
-    /// Ledger, queue, acknowledgement: in this order a crash anywhere loses nothing.
+    /// Which of these need not be looked into, having been admitted before. Those that the key alone routes are not
+    /// asked about: admitting them tells.
+    async fn known_before_sniffing(&self, objects: &[&ObjectVersion]) -> Result<HashSet<EventId>> {
+        let to_sniff = objects.iter().filter(|object| {
+            let mut takers = self.takers_by_key(object).peekable();
+            takers.peek().is_none() || takers.any(|ready| format_of(&ready.spec).is_some())
+        });
+        let events: Vec<Event> = to_sniff.map(|object| Event::Created((*object).clone())).collect();
+        if events.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let known = self.wiring.ledger.known(events.clone()).await?;
+        Ok(events.into_iter().zip(known).filter_map(|(event, known)| known.then(|| event.id())).collect())
+    }
+
+    async fn admit_routed(&self, admissions: Vec<Admission>, intake: &mut Intake) -> Result<()> {
+        if admissions.is_empty() {
+            return Ok(());
+        }
+        let arrivals = self.wiring.admit.admit_new(admissions.clone()).await?;
+        let mut again = Vec::new();
+        for (mut admission, arrival) in admissions.into_iter().zip(arrivals) {
+            let is_unrouted = admission.unrouted.is_some();
+            match arrival {
+                Arrival::Known => {
+                    intake.known += 1;
+                    continue;
+                }
+                Arrival::Admitted => {}
+                Arrival::Again { last, sha256 } => {
+                    if !is_unrouted && self.was_done(&admission, &last, &sha256).await? {
+                        admission.runs = Vec::new();
+                        intake.unchanged += 1;
+                        again.push(admission);
+                        continue;
+                    }
+                    again.push(admission);
+                }
+            }
+            if is_unrouted {
+                intake.unrouted += 1;
+            } else {
+                intake.admitted += 1;
+            }
+        }
+        self.admit_and_enqueue(again).await?;
+        Ok(())
+    }
+
+    /// From the ledger to the queue, all or, after a crash, by recovery.
     pub(crate) async fn admit_and_enqueue(&self, admissions: Vec<Admission>) -> Result<Vec<Admitted>> {
         if admissions.is_empty() {
             return Ok(Vec::new());
         }
-        let admitted = self.wiring.ledger.admit(admissions.clone()).await?;
-        let mut items = Vec::new();
-        for (admission, admitted) in admissions.iter().zip(&admitted) {
-            for run in admission.runs.iter().filter(|run| admitted.unsettled.contains(&run.run)) {
-                let (function, group) = (run.function.clone(), admission.event.group());
-                items.push(Item { run: run.run, function, group, due: admission.seen_at });
-            }
-        }
-        self.wiring.queue.enqueue(items).await?;
-        self.wiring.ledger.acknowledge(admitted.iter().map(|admitted| admitted.event).collect()).await?;
-        Ok(admitted)
+        self.wiring.admit.admit_and_enqueue(admissions).await
     }
 
     pub(crate) fn admission(&self, event: Event, runs: Vec<NewRun>, unrouted: Option<Failure>) -> Admission {
@@ -151,9 +174,12 @@ impl Engine {
         bucket.is_some_and(|bucket| bucket.ignore.matches(&object.key))
     }
 
+    fn takers_by_key(&self, object: &ObjectVersion) -> impl Iterator<Item = &Ready> {
+        self.functions.values().map(AsRef::as_ref).filter(move |ready| takes_key(&ready.spec, object))
+    }
+
     async fn route(&self, object: &ObjectVersion) -> Result<Routed> {
-        let by_key: Vec<&Ready> =
-            self.functions.values().map(AsRef::as_ref).filter(|ready| takes_key(&ready.spec, object)).collect();
+        let by_key: Vec<&Ready> = self.takers_by_key(object).collect();
         let by_format = by_key.iter().any(|ready| format_of(&ready.spec).is_some());
         let format = if by_format || by_key.is_empty() {
             match self.sniff(object).await {
@@ -172,23 +198,18 @@ impl Engine {
         if takers.is_empty() {
             return Ok(Routed::Unrouted(self.unrouted(object, format.unwrap_or("unknown"))));
         }
-        if self.was_done(object, &takers).await? {
-            return Ok(Routed::Unchanged);
-        }
         let event = Event::Created(object.clone());
         Ok(Routed::Wanted(takers.into_iter().map(|ready| new_run(&ready.spec, &event)).collect()))
     }
 
     /// True if the key's last version had the same bytes and every taker is done with it under its present rules: the
     /// file was touched, not changed.
-    async fn was_done(&self, object: &ObjectVersion, takers: &[&Ready]) -> Result<bool> {
-        let Some((last, sha256)) = self.wiring.ledger.last_content(&object.bucket, &object.key).await? else {
-            return Ok(false);
-        };
-        if last.object().is_none_or(|last| last.size != object.size) {
+    async fn was_done(&self, admission: &Admission, last: &Event, sha256: &str) -> Result<bool> {
+        let (Some(object), Some(before)) = (admission.event.object(), last.object()) else { return Ok(false) };
+        if before.size != object.size {
             return Ok(false);
         }
-        let runs = takers.iter().map(|ready| new_run(&ready.spec, &last).run).collect();
+        let runs = admission.runs.iter().map(|run| last.run_id(&run.function, &run.revision)).collect();
         if !self.wiring.ledger.settled(runs).await?.into_iter().all(|settled| settled) {
             return Ok(false);
         }

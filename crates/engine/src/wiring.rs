@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use tidegate_model::Pipeline;
-use tidegate_stores::{Ledger, Queue, Table, WorkerId};
+use tidegate_stores::{Admit, Ledger, Queue, Table, WorkerId};
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -27,6 +27,8 @@ pub struct Wiring {
     pub places: BTreeMap<String, String>,
     /// Its tables by name.
     pub tables: BTreeMap<String, Arc<dyn Table>>,
+    /// The way into ledger and queue.
+    pub admit: Arc<dyn Admit>,
     /// Where history is kept.
     pub ledger: Arc<dyn Ledger>,
     /// Where runs wait.

@@ -343,7 +343,7 @@ pub trait Ledger: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn known(&self, events: Vec<EventId>) -> Result<Vec<bool>>;
+    async fn known(&self, events: Vec<Event>) -> Result<Vec<bool>>;
 
     /// Which of these runs are settled with their effect, or superseded, in their order. Unknown ones are not.
     ///

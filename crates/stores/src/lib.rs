@@ -6,6 +6,7 @@
 //! | [`EventSource`] | hop 1, watch | a directory ([`watch`]), a listing |
 //! | [`Queue`] | hops 3 and 4, enqueue and lease | SQLite ([`sqlite`]), memory |
 //! | [`Ledger`] | hops 2 and 8, admit and settle | SQLite ([`sqlite`]), memory |
+//! | [`Admit`] | hops 2 and 3 together | SQLite in one transaction, any other two in steps ([`Apart`]) |
 //! | [`Tables`] | hop 7, write | SQLite, memory ([`table`]) |
 //!
 //! Each seam says what is true *after* a call; its contract suite (feature `testing`) holds every peer to that.
@@ -14,6 +15,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod admit;
 pub mod bucket;
 mod error;
 mod event_source;
@@ -27,6 +29,7 @@ pub mod testing;
 pub mod upload;
 pub mod watch;
 
+pub use admit::{Admit, Apart, Arrival};
 pub use error::{Error, Result};
 pub use event_source::{EventSource, Sighting};
 pub use ledger::{

@@ -80,6 +80,7 @@ impl Wired {
             buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
             places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
             tables,
+            admit: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
             queue: Arc::new(state.clone()),
             worker: worker.clone(),

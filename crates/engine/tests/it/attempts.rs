@@ -249,7 +249,8 @@ impl Fate for EnqueueRefused {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_did_not_reach_the_queue_is_admitted_when_it_is_reported_again() {
-    let house = House::new(&one("", "")).await;
+    let mut house = House::new(&one("", "")).await;
+    house.is_apart = true;
     let object = house.put("raw", "a", "x").await;
     let fate = Arc::new(EnqueueRefused(AtomicBool::new(true)));
     let engine = house.engine_of(house.wiring_with("worker", &(Arc::clone(&fate) as Arc<dyn Fate>)));
@@ -262,7 +263,8 @@ async fn an_event_that_did_not_reach_the_queue_is_admitted_when_it_is_reported_a
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_finds_what_another_process_left_between_ledger_and_queue() {
-    let house = House::new(&one("", "")).await;
+    let mut house = House::new(&one("", "")).await;
+    house.is_apart = true;
     let object = house.put("raw", "a", "x").await;
     let (engine, stop) = (house.engine(), CancellationToken::new());
     let work = tokio::spawn({

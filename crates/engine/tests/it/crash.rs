@@ -26,6 +26,8 @@ use crate::kinds::KIND;
 const DIR: &str = "TIDEGATE_CRASH_DIR";
 /// Tells a child after how many durable writes it kills itself; absent: never.
 const AFTER: &str = "TIDEGATE_CRASH_AFTER";
+/// Tells a child that ledger and queue are two systems.
+const APART: &str = "TIDEGATE_CRASH_APART";
 
 const SECTIONS: &str = "[bucket.raw]\n[bucket.middle]\n[bucket.out]\n[table.rows]\nkey = { id = \"string\" }\n\
     [function.load]\non = { created = \"raw\" }\nrun = \"test\"\ninto = \"rows\"\nwith = { does = \"load\" }\n\
@@ -66,7 +68,8 @@ fn child() {
     let last = std::env::var(AFTER).ok().map(|text| text.parse().expect("a number"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let house = House::in_folder(SECTIONS, Path::new(&dir)).await;
+        let mut house = House::in_folder(SECTIONS, Path::new(&dir)).await;
+        house.is_apart = std::env::var_os(APART).is_some();
         let fate: Arc<dyn Fate> = Arc::new(KillAfter { last, done: AtomicU64::new(0) });
         let worker = format!("{}-{}", std::process::id(), Timestamp::now().as_nanosecond());
         let mut wiring = house.wiring_with(&worker, &fate);
@@ -81,11 +84,14 @@ fn child() {
     });
 }
 
-fn run_child(dir: &Path, after: Option<u64>) -> ExitStatus {
+fn run_child(dir: &Path, after: Option<u64>, is_apart: bool) -> ExitStatus {
     let mut command = Command::new(std::env::current_exe().expect("the test program"));
     command.args(["--exact", "crash::child", "--quiet"]).env(DIR, dir).stdout(std::process::Stdio::null());
     if let Some(after) = after {
         command.env(AFTER, after.to_string());
+    }
+    if is_apart {
+        command.env(APART, "1");
     }
     command.status().expect("a child")
 }
@@ -169,7 +175,7 @@ fn with_runtime<T>(work: impl Future<Output = T>) -> T {
 fn clean_run() -> Seen {
     let dir = folder();
     prepare(dir.path());
-    assert!(run_child(dir.path(), None).success(), "a clean run ends well");
+    assert!(run_child(dir.path(), None, false).success(), "a clean run ends well");
     let clean = with_runtime(look(dir.path()));
     assert_eq!(
         (clean.middle.len(), clean.out.len(), clean.rows.len(), clean.effects.len()),
@@ -181,13 +187,16 @@ fn clean_run() -> Seen {
 }
 
 /// Kills one child after `after` writes and lets another work to the end. False if there were not so many writes.
-fn crash_after(after: u64, clean: &Seen) -> bool {
+fn crash_after(after: u64, is_apart: bool, clean: &Seen) -> bool {
     let dir = folder();
     prepare(dir.path());
-    let was_killed = !run_child(dir.path(), Some(after)).success();
+    let was_killed = !run_child(dir.path(), Some(after), is_apart).success();
     if was_killed {
         is_part_of(&with_runtime(look(dir.path())), clean);
-        assert!(run_child(dir.path(), None).success(), "after a kill at write {after} the next run ends well");
+        assert!(
+            run_child(dir.path(), None, is_apart).success(),
+            "after a kill at write {after} the next run ends well"
+        );
     }
     let seen = with_runtime(look(dir.path()));
     assert_eq!(&seen, clean, "after a kill at write {after}");
@@ -197,13 +206,23 @@ fn crash_after(after: u64, clean: &Seen) -> bool {
 
 #[test]
 fn a_kill_at_any_durable_write_changes_nothing() {
+    kill_at_every_write(false);
+}
+
+#[test]
+fn a_kill_between_ledger_and_queue_changes_nothing_when_they_are_two_systems() {
+    kill_at_every_write(true);
+}
+
+#[expect(clippy::print_stdout, reason = "how many boundaries there are is worth knowing")]
+fn kill_at_every_write(is_apart: bool) {
     let clean = clean_run();
     let next = AtomicU64::new(1);
     // Each thread takes the next boundary until there are no more.
     let boundaries: u64 = thread::scope(|scope| {
         let crash = || {
             let mut killed = 0;
-            while crash_after(next.fetch_add(1, Ordering::SeqCst), &clean) {
+            while crash_after(next.fetch_add(1, Ordering::SeqCst), is_apart, &clean) {
                 killed += 1;
             }
             killed
@@ -228,7 +247,7 @@ fn a_kill_at_any_moment_changes_nothing() {
         child.kill().expect("a kill");
         child.wait().expect("its end");
         is_part_of(&with_runtime(look(dir.path())), &clean);
-        assert!(run_child(dir.path(), None).success(), "after a kill at {delay:?} the next run ends well");
+        assert!(run_child(dir.path(), None, false).success(), "after a kill at {delay:?} the next run ends well");
         assert_eq!(with_runtime(look(dir.path())), clean, "after a kill at {delay:?}");
         with_runtime(is_complete(dir.path()));
     }

@@ -17,9 +17,13 @@ use tidegate_model::{self as model, Event, Failure, Key, ObjectVersion, Pipeline
 use tidegate_stores::bucket::{DirectoryStore, OpenBucket, Place, location};
 use tidegate_stores::sqlite::State;
 use tidegate_stores::table::{MemoryTables, SqliteTables};
-use tidegate_stores::testing::faults::{Fate, FaultyLedger, FaultyQueue, FaultyStore, FaultyTable, NoFaults};
+use tidegate_stores::testing::faults::{
+    Fate, FaultyAdmit, FaultyLedger, FaultyQueue, FaultyStore, FaultyTable, NoFaults,
+};
 use tidegate_stores::testing::{Chance, at};
-use tidegate_stores::{Error, EventSource, Ledger, Page, RunFilter, RunRecord, Table, Tables, WorkerId, watch};
+use tidegate_stores::{
+    Admit, Apart, Error, EventSource, Ledger, Page, Queue, RunFilter, RunRecord, Table, Tables, WorkerId, watch,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::kinds::{KIND, Probe};
@@ -38,6 +42,8 @@ pub(crate) struct House {
     pub(crate) ledger: FaultyLedger,
     /// The queue, for use while the clock is paused.
     pub(crate) queue: FaultyQueue,
+    /// Ledger and queue as if they were two systems.
+    pub(crate) is_apart: bool,
     pub(crate) probe: Arc<Probe>,
     pub(crate) dir: PathBuf,
     chance: Arc<Chance>,
@@ -104,7 +110,20 @@ impl House {
         let (chance, skew) = (Arc::new(Chance::new(seed)), Arc::default());
         let ledger = FaultyLedger { inner: Arc::new(state.clone()), fate: Arc::new(NoFaults) };
         let queue = FaultyQueue { inner: Arc::new(state.clone()), fate: Arc::new(NoFaults) };
-        Self { pipeline, buckets, tables, state, ledger, queue, probe, dir, chance, began, skew }
+        Self {
+            pipeline,
+            buckets,
+            tables,
+            state,
+            ledger,
+            queue,
+            is_apart: seed % 2 == 1,
+            probe,
+            dir,
+            chance,
+            began,
+            skew,
+        }
     }
 
     /// What an engine of this house is built from.
@@ -122,14 +141,22 @@ impl House {
         let table = |inner: &Arc<dyn Table>| {
             Arc::new(FaultyTable { inner: Arc::clone(inner), fate: fated() }) as Arc<dyn Table>
         };
+        let ledger: Arc<dyn Ledger> = Arc::new(FaultyLedger { inner: Arc::new(self.state.clone()), fate: fated() });
+        let queue: Arc<dyn Queue> = Arc::new(FaultyQueue { inner: Arc::new(self.state.clone()), fate: fated() });
+        let admit: Arc<dyn Admit> = if self.is_apart {
+            Arc::new(Apart { ledger: Arc::clone(&ledger), queue: Arc::clone(&queue) })
+        } else {
+            Arc::new(FaultyAdmit { inner: Arc::new(self.state.clone()), fate: fated() })
+        };
         Wiring {
+            admit,
+            ledger,
+            queue,
             pipeline: Arc::new(self.pipeline.clone()),
             dir: self.dir.clone(),
             buckets: self.buckets.iter().map(|(name, inner)| (name.clone(), bucket(inner))).collect(),
             places: BTreeMap::new(),
             tables: self.tables.iter().map(|(name, inner)| (name.clone(), table(inner))).collect(),
-            ledger: Arc::new(FaultyLedger { inner: Arc::new(self.state.clone()), fate: fated() }),
-            queue: Arc::new(FaultyQueue { inner: Arc::new(self.state.clone()), fate: fated() }),
             worker: WorkerId(worker.to_owned()),
             clock: Arc::new(move || now(began, &skew)),
             chance: Arc::new(move || chance.unit()),

@@ -93,7 +93,7 @@ impl Local {
         let mut unrest = String::new();
         for key in self.house.objects("raw").await.keys() {
             let event = Event::Created(self.house.head("raw", key).await);
-            if self.house.ledger.known(vec![event.id()]).await.expect("an answer") != [true] {
+            if self.house.ledger.known(vec![event.clone()]).await.expect("an answer") != [true] {
                 unrest += &format!("not admitted: {event:?}\n");
             }
         }

@@ -54,6 +54,7 @@ impl House {
             places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
             buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
             tables,
+            admit: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
             queue: Arc::new(state.clone()),
             worker: WorkerId("test".to_owned()),

@@ -1,22 +1,48 @@
 //! Hops 2 and 8 on SQLite: the tables `event`, `run`, `output` and `reject`. Writes are here, listings in `history.rs`.
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use tidegate_model::{Event, EventId, Revision, RunId, RunState};
 
 use super::records::{EVENT_COLUMNS, StoredEvent, corrupt, event_of, put_outputs, run_id, to_json};
-use super::{State, history, micros, moment};
+use super::{State, history, micros, moment, queue};
+use crate::admit;
 use crate::{
-    Admission, Admitted, Attempt, Claim, FailureFilter, FailureRecord, FunctionCounts, Item, Ledger, Page, Reject,
-    Result, RunFilter, RunRecord, Settlement, Verdict, WorkerId,
+    Admission, Admit, Admitted, Arrival, Attempt, Claim, FailureFilter, FailureRecord, FunctionCounts, Item, Ledger,
+    Page, Reject, Result, RunFilter, RunRecord, Settlement, Verdict, WorkerId,
 };
+
+#[async_trait]
+impl Admit for State {
+    async fn admit_new(&self, admissions: Vec<Admission>) -> Result<Vec<Arrival>> {
+        let arrivals = self
+            .write(move |connection| admissions.iter().map(|admission| admit_new(connection, admission)).collect())
+            .await?;
+        self.changed.notify_one();
+        Ok(arrivals)
+    }
+
+    async fn admit_and_enqueue(&self, admissions: Vec<Admission>) -> Result<Vec<Admitted>> {
+        let admitted = self
+            .write(move |connection| {
+                admissions.iter().map(|admission| admit_and_enqueue(connection, admission)).collect()
+            })
+            .await?;
+        self.changed.notify_one();
+        Ok(admitted)
+    }
+}
 
 #[async_trait]
 impl Ledger for State {
     async fn admit(&self, admissions: Vec<Admission>) -> Result<Vec<Admitted>> {
-        self.write(move |connection| admissions.iter().map(|admission| admit_one(connection, admission)).collect())
-            .await
+        self.write(move |connection| {
+            admissions.iter().map(|admission| admit_one(connection, admission, false)).collect()
+        })
+        .await
     }
 
     async fn acknowledge(&self, events: Vec<EventId>) -> Result<()> {
@@ -100,12 +126,8 @@ impl Ledger for State {
         .await
     }
 
-    async fn known(&self, events: Vec<EventId>) -> Result<Vec<bool>> {
-        self.look_up(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT 1 FROM event WHERE id = ?1 AND acknowledged = 1")?;
-            events.iter().map(|event| Ok(statement.exists([event.as_bytes()])?)).collect()
-        })
-        .await
+    async fn known(&self, events: Vec<Event>) -> Result<Vec<bool>> {
+        self.look_up(move |connection| events.iter().map(|event| is_known(connection, event)).collect()).await
     }
 
     async fn settled(&self, runs: Vec<RunId>) -> Result<Vec<bool>> {
@@ -119,18 +141,7 @@ impl Ledger for State {
 
     async fn last_content(&self, bucket: &str, key: &str) -> Result<Option<(Event, String)>> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        self.look_up(move |connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT run.input_sha256, {EVENT_COLUMNS} FROM event JOIN run ON run.event = event.seq
-                 WHERE event.seq = (SELECT max(newest.seq) FROM event AS newest JOIN run ON run.event = newest.seq
-                                    WHERE newest.bucket = ?1 AND newest.key = ?2)
-                   AND run.input_sha256 IS NOT NULL LIMIT 1"
-            ))?;
-            let mut rows = statement.query(params![bucket, key])?;
-            let Some(row) = rows.next()? else { return Ok(None) };
-            Ok(Some((event_of(row, 1)?, row.get(0)?)))
-        })
-        .await
+        self.look_up(move |connection| last_content(connection, &bucket, &key)).await
     }
 
     async fn stale(&self, function: &str, revision: Revision, page: Page) -> Result<Vec<Event>> {
@@ -139,14 +150,70 @@ impl Ledger for State {
     }
 }
 
-fn admit_one(connection: &Connection, admission: &Admission) -> Result<Admitted> {
+/// The newest version of an object that has runs, if one of them read it to its end.
+static LAST_CONTENT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT run.input_sha256, {EVENT_COLUMNS} FROM event JOIN run ON run.event = event.seq
+         WHERE event.seq = (SELECT max(newest.seq) FROM event AS newest JOIN run ON run.event = newest.seq
+                            WHERE newest.bucket = ?1 AND newest.key = ?2)
+           AND run.input_sha256 IS NOT NULL LIMIT 1"
+    )
+});
+
+/// The row of an event, and whether it is acknowledged.
+fn find(connection: &Connection, event: &Event) -> Result<Option<(i64, bool)>> {
+    let answer = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let found = match event {
+        Event::Created(object) => connection
+            .prepare_cached("SELECT seq, acknowledged FROM event WHERE bucket = ?1 AND key = ?2 AND id = ?3")?
+            .query_row(params![object.bucket, object.key, event.id().as_bytes()], answer),
+        Event::Tick(tick) => connection
+            .prepare_cached("SELECT seq, acknowledged FROM event WHERE function = ?1 AND planned_at = ?2")?
+            .query_row(params![tick.function, micros(tick.planned_at)], answer),
+    };
+    Ok(found.optional()?)
+}
+
+fn is_known(connection: &Connection, event: &Event) -> Result<bool> {
+    Ok(find(connection, event)?.is_some_and(|(_, is_acknowledged)| is_acknowledged))
+}
+
+fn last_content(connection: &Connection, bucket: &str, key: &str) -> Result<Option<(Event, String)>> {
+    let mut statement = connection.prepare_cached(&LAST_CONTENT)?;
+    let mut rows = statement.query(params![bucket, key])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((event_of(row, 1)?, row.get(0)?)))
+}
+
+fn admit_new(connection: &Connection, admission: &Admission) -> Result<Arrival> {
+    if is_known(connection, &admission.event)? {
+        return Ok(Arrival::Known);
+    }
+    if let Some(object) = admission.event.object()
+        && let Some((last, sha256)) = last_content(connection, &object.bucket, &object.key)?
+    {
+        return Ok(Arrival::Again { last, sha256 });
+    }
+    admit_and_enqueue(connection, admission)?;
+    Ok(Arrival::Admitted)
+}
+
+fn admit_and_enqueue(connection: &Connection, admission: &Admission) -> Result<Admitted> {
+    let admitted = admit_one(connection, admission, true)?;
+    queue::insert(connection, admit::items(admission, &admitted))?;
+    Ok(admitted)
+}
+
+/// `enqueued`: the runs go into the queue in the same transaction, so that nothing is left to acknowledge.
+fn admit_one(connection: &Connection, admission: &Admission, enqueued: bool) -> Result<Admitted> {
     let id = admission.event.id();
     let stored = StoredEvent::from(&admission.event);
     let unrouted = admission.unrouted.as_ref().map(to_json).transpose()?;
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO event (id, bucket, key, version_id, etag, size, function, planned_at, seen_at, hops, unrouted)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO event (id, bucket, key, version_id, etag, size, function, planned_at, seen_at, hops, unrouted,
+                                acknowledged)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             id.as_bytes(),
@@ -159,15 +226,14 @@ fn admit_one(connection: &Connection, admission: &Admission) -> Result<Admitted>
             stored.planned_at,
             micros(admission.seen_at),
             admission.hops,
-            unrouted
+            unrouted,
+            enqueued
         ])?;
     let is_new = inserted == 1;
     let seq = if is_new {
         connection.last_insert_rowid()
     } else {
-        connection
-            .prepare_cached("SELECT seq FROM event WHERE id = ?1")?
-            .query_row([id.as_bytes()], |row| row.get(0))?
+        find(connection, &admission.event)?.ok_or_else(|| corrupt("an event that is there and is not"))?.0
     };
     let mut insert_run = connection.prepare_cached(
         "INSERT INTO run (id, event, function, revision, state) VALUES (?1, ?2, ?3, ?4, 'waiting')
@@ -192,8 +258,8 @@ fn admit_one(connection: &Connection, admission: &Admission) -> Result<Admitted>
         // A function that is new, or has new rules, takes an object that was known: its runs must reach the queue too,
         // and the object is no longer unrouted.
         connection
-            .prepare_cached("UPDATE event SET acknowledged = 0, unrouted = NULL WHERE seq = ?1")?
-            .execute([seq])?;
+            .prepare_cached("UPDATE event SET acknowledged = ?2, unrouted = NULL WHERE seq = ?1")?
+            .execute(params![seq, enqueued])?;
     }
     Ok(Admitted { event: id, is_new, unsettled })
 }
@@ -305,7 +371,7 @@ fn reopen(connection: &Connection, filter: &FailureFilter, now: Timestamp) -> Re
         "UPDATE run SET state = 'waiting', attempts_before = attempts, settled_at = NULL
          WHERE id = ?1 AND state = 'failed'",
     )?;
-    let mut forget = connection.prepare_cached("DELETE FROM event WHERE id = ?1 AND unrouted IS NOT NULL")?;
+    let mut forget = connection.prepare_cached("DELETE FROM event WHERE seq = ?1 AND unrouted IS NOT NULL")?;
     for record in history::failures(connection, filter, everything)? {
         match record.function {
             Some(function) => {
@@ -315,7 +381,10 @@ fn reopen(connection: &Connection, filter: &FailureFilter, now: Timestamp) -> Re
                 }
             }
             None => {
-                if forget.execute([record.event.id().as_bytes()])? == 1 {
+                let found = find(connection, &record.event)?;
+                if let Some((seq, _)) = found
+                    && forget.execute([seq])? == 1
+                {
                     forgotten.push(record.event);
                 }
             }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tidegate_model::ErrorKind;
 use tokio::sync::Notify;
@@ -37,12 +38,13 @@ pub struct State {
     changed: Arc<Notify>,
 }
 
+/// What listings are read from.
 #[derive(Clone)]
 enum Reader {
-    /// Connections of their own, which never wait for the writer, nor look-ups for listings.
-    Connections { listings: Arc<Mutex<Connection>>, look_ups: Arc<Mutex<Connection>> },
+    /// A connection of its own, which never waits for the writer.
+    Connection(Arc<Mutex<Connection>>),
     /// In memory there is one connection only.
-    Writer(writer::Writer),
+    Writer,
 }
 
 impl State {
@@ -58,15 +60,12 @@ impl State {
         };
         let connection = Connection::open(path).map_err(failed)?;
         prepare(&connection).map_err(|error| Error::caused(error.kind, format!("`{}`", path.display()), error))?;
-        let reader = || -> Result<_> {
-            let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
-            reader.busy_timeout(BUSY)?;
-            reader.set_prepared_statement_cache_capacity(64);
-            Ok(Arc::new(Mutex::new(reader)))
-        };
+        let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+        reader.busy_timeout(BUSY)?;
+        reader.set_prepared_statement_cache_capacity(64);
         Ok(Self {
             writer: writer::Writer::start(connection)?,
-            reader: Reader::Connections { listings: reader()?, look_ups: reader()? },
+            reader: Reader::Connection(Arc::new(Mutex::new(reader))),
             changed: Arc::default(),
         })
     }
@@ -78,8 +77,7 @@ impl State {
     pub fn in_memory() -> Result<Self> {
         let connection = Connection::open_in_memory()?;
         prepare(&connection)?;
-        let writer = writer::Writer::start(connection)?;
-        Ok(Self { writer: writer.clone(), reader: Reader::Writer(writer), changed: Arc::default() })
+        Ok(Self { writer: writer::Writer::start(connection)?, reader: Reader::Writer, changed: Arc::default() })
     }
 
     /// Where the locks of living workers stand, beside the database at `path`.
@@ -95,27 +93,25 @@ impl State {
         self.writer.write(work).await
     }
 
-    /// Looks up a few rows by their index, right here: that takes less time than the way to another thread.
+    /// Reads a few rows by their index.
     async fn look_up<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T> + Send + 'static,
     {
-        match &self.reader {
-            Reader::Writer(writer) => writer.write(work).await,
-            Reader::Connections { look_ups, .. } => work(&look_ups.lock().unwrap_or_else(PoisonError::into_inner)),
-        }
+        self.writer.look_up(work).await
     }
 
+    /// Reads what may be much, on another thread than writes.
     async fn read<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T> + Send + 'static,
     {
         match &self.reader {
-            Reader::Writer(writer) => writer.write(work).await,
-            Reader::Connections { listings, .. } => {
-                let connection = Arc::clone(listings);
+            Reader::Writer => self.writer.look_up(work).await,
+            Reader::Connection(connection) => {
+                let connection = Arc::clone(connection);
                 let read = move || work(&connection.lock().unwrap_or_else(PoisonError::into_inner));
                 tokio::task::spawn_blocking(read)
                     .await
@@ -129,6 +125,8 @@ impl State {
 fn prepare(connection: &Connection) -> Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // A plan does not depend on what is bound: otherwise every binding compiles a statement on a partial index anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -8_000)?;

@@ -4,6 +4,7 @@
 //! sweeper: it simply is due again. A lease is known by its worker and its number of receives, so that an older lease of
 //! the same worker ends nothing.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ impl Queue for State {
         if items.is_empty() {
             return Ok(());
         }
-        self.write(move |connection| insert(connection, &items)).await?;
+        self.write(move |connection| insert(connection, items.iter())).await?;
         self.changed.notify_one();
         Ok(())
     }
@@ -135,11 +136,12 @@ impl Queue for State {
 }
 
 /// Inserts the items that are not there yet.
-pub(super) fn insert(connection: &Connection, items: &[Item]) -> Result<()> {
+pub(super) fn insert<I: Borrow<Item>>(connection: &Connection, items: impl Iterator<Item = I>) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO queue (run, function, \"group\", due) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (run) DO NOTHING",
     )?;
     for item in items {
+        let item = item.borrow();
         statement.execute(params![item.run.as_bytes(), item.function, item.group, micros(item.due)])?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 CREATE TABLE event (
   seq          INTEGER PRIMARY KEY,
-  id           BLOB NOT NULL UNIQUE,
+  id           BLOB NOT NULL,       -- unique, by the two indexes below
   bucket       TEXT,                -- an object version: bucket to size are set
   key          TEXT,
   version_id   TEXT,
@@ -16,9 +16,10 @@ CREATE TABLE event (
   acknowledged INTEGER NOT NULL DEFAULT 0,  -- 1 once its runs are in the queue
   unrouted     TEXT                 -- why no function took it, JSON
 ) STRICT;
-CREATE INDEX event_object ON event (bucket, key) WHERE bucket IS NOT NULL;
-CREATE INDEX event_tick ON event (function, planned_at) WHERE function IS NOT NULL;
+CREATE UNIQUE INDEX event_object ON event (bucket, key, id) WHERE bucket IS NOT NULL;
+CREATE UNIQUE INDEX event_tick ON event (function, planned_at) WHERE function IS NOT NULL;
 CREATE INDEX event_unacknowledged ON event (seq) WHERE acknowledged = 0;
+CREATE INDEX event_to_acknowledge ON event (id) WHERE acknowledged = 0;
 CREATE INDEX event_unrouted ON event (seq) WHERE unrouted IS NOT NULL;
 
 CREATE TABLE run (

@@ -3,6 +3,7 @@
 //! A [`Fate`] is asked before each call and told after it, so one mechanism serves random faults, faults of one kind,
 //! and tests that end the process after the k-th durable write.
 
+mod admit;
 mod ledger;
 mod queue;
 mod store;
@@ -14,6 +15,7 @@ use std::sync::mpsc;
 
 use tidegate_model::ErrorKind;
 
+pub use admit::FaultyAdmit;
 pub use ledger::FaultyLedger;
 pub use queue::FaultyQueue;
 pub use store::FaultyStore;

@@ -220,10 +220,10 @@ async fn an_event_is_known_once_its_runs_are_in_the_queue(ledger: &dyn Ledger, s
     let (one, two, never) = (scope.created("a", "1"), scope.created("a", "2"), scope.created("b", "1"));
     admit(ledger, vec![scope.admission(&one, &["f"], 0), scope.admission(&two, &["f"], 0)]).await;
     ledger.acknowledge(vec![two.id()]).await.expect("an acknowledgement");
-    let known = ledger.known(vec![never.id(), two.id(), one.id(), two.id()]).await.expect("an answer");
+    let known = ledger.known(vec![never, two.clone(), one.clone(), two]).await.expect("an answer");
     assert_eq!(known, [false, true, false, true], "what may not have reached the queue must be admitted again");
     ledger.acknowledge(vec![one.id()]).await.expect("an acknowledgement");
-    assert_eq!(ledger.known(vec![one.id()]).await.expect("an answer"), [true]);
+    assert_eq!(ledger.known(vec![one]).await.expect("an answer"), [true]);
 }
 
 async fn a_claim_gives_the_attempt_and_fences_older_ones(ledger: &dyn Ledger, scope: &Scope) {
@@ -404,7 +404,7 @@ async fn reopening_forgets_unrouted_verdicts(ledger: &dyn Ledger, scope: &Scope)
     let filter = FailureFilter { code: Some(scope.name("R1")), ..FailureFilter::default() };
     let (items, forgotten) = ledger.reopen(filter, at(500)).await.expect("a reopening");
     assert_eq!((items, forgotten), (Vec::new(), vec![lost.clone()]));
-    assert_eq!(ledger.known(vec![lost.id(), other.id()]).await.expect("an answer"), [false, true]);
+    assert_eq!(ledger.known(vec![lost.clone(), other]).await.expect("an answer"), [false, true]);
     let admitted = admit(ledger, vec![scope.admission(&lost, &["f"], 600)]).await;
     assert!(admitted[0].is_new, "it is admitted anew");
 }

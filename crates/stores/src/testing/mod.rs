@@ -2,6 +2,7 @@
 //!
 //! A suite panics with what was expected. A gap of a peer is a named capability of the suite, not a skipped test.
 
+pub mod admit;
 pub mod bucket;
 mod chance;
 pub mod conservation;

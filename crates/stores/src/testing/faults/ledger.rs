@@ -88,7 +88,7 @@ impl Ledger for FaultyLedger {
         self.read("last_tick", self.inner.last_tick(function)).await
     }
 
-    async fn known(&self, events: Vec<EventId>) -> Result<Vec<bool>> {
+    async fn known(&self, events: Vec<Event>) -> Result<Vec<bool>> {
         self.read("known", self.inner.known(events)).await
     }
 
