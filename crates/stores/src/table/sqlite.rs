@@ -1,10 +1,11 @@
 //! Tables in one SQLite database, which users may open with `sqlite3`: the peer that needs nothing installed.
 //!
 //! Write-ahead log with `synchronous = FULL`: readers never wait, and what a commit promised survives a power cut. Every
-//! call has a connection of its own, so loads, readers and other processes meet only in SQLite's locks: one load writes
+//! call has a connection to itself, so loads, readers and other processes meet only in SQLite's locks: one load writes
 //! at a time, the others wait, and after [`SqliteTables::waiting`] give up as `Unavailable`, to be tried again.
 
 mod load;
+mod pool;
 mod scan;
 mod schema;
 
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags};
 use tidegate_model::{ErrorKind, ValueType};
 
+use self::pool::{Pool, Pooled};
 use super::{Load, Table, TableLoad, Tables, check_load, check_name};
 use crate::{Error, Result};
 
@@ -37,12 +39,13 @@ const CACHE_KIB: u32 = 8 << 10;
 pub struct SqliteTables {
     path: PathBuf,
     waits: Duration,
+    pool: Arc<Pool>,
 }
 
 impl SqliteTables {
     /// The tables of the database at `path`, usually `.tidegate/tables.db`. The first load creates it.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), waits: Duration::from_secs(60) }
+        Self { path: path.into(), waits: Duration::from_secs(60), pool: Arc::default() }
     }
 
     /// The same, but a load waits at most so long for another one.
@@ -70,14 +73,18 @@ impl SqliteTables {
         .await
     }
 
-    fn open_existing(&self) -> Result<Option<Connection>> {
+    fn open_existing(&self) -> Result<Option<Pooled>> {
         if !self.path.is_file() {
             return Ok(None);
         }
         self.open(OpenFlags::SQLITE_OPEN_READ_WRITE).map(Some)
     }
 
-    fn open(&self, how: OpenFlags) -> Result<Connection> {
+    fn open(&self, how: OpenFlags) -> Result<Pooled> {
+        self.pool.take(&self.path, || self.connect(how))
+    }
+
+    fn connect(&self, how: OpenFlags) -> Result<Connection> {
         let open = || -> Result<Connection, rusqlite::Error> {
             let connection = Connection::open_with_flags(&self.path, how | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
             connection.busy_timeout(self.waits)?;

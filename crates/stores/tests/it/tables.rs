@@ -215,3 +215,39 @@ async fn what_is_no_database_is_told() {
     assert_eq!(refusal.kind, ErrorKind::Corrupt);
     assert!(refusal.to_string().contains("tables.db"), "{refusal}");
 }
+
+#[tokio::test]
+async fn a_database_that_was_replaced_is_not_written_behind_its_name() {
+    let place = Place::new();
+    let tables = place.tables();
+    let table = tables.table("people").await.expect("a table");
+    for run in ["1", "2"] {
+        let mut under_way = table.load(load(run, &["id"])).await.expect("a load");
+        under_way.write(&texts(&[("id", &[run])])).expect("written rows");
+        under_way.commit().expect("a commit");
+    }
+    std::fs::remove_dir_all(place.path().parent().expect("a folder")).expect("a folder");
+    let mut under_way = table.load(load("3", &["id"])).await.expect("a load");
+    under_way.write(&texts(&[("id", &["3"])])).expect("written rows");
+    under_way.commit().expect("a commit");
+    assert_eq!(rows(table.as_ref()).await, [["3"]]);
+    let seen: u32 = place.sql().query_row("SELECT count(*) FROM people", [], |row| row.get(0)).expect("a count");
+    assert_eq!(seen, 1);
+}
+
+#[tokio::test]
+async fn what_an_abandoned_load_staged_is_not_in_the_next_one() {
+    let place = Place::new();
+    let tables = place.tables();
+    let table = tables.table("people").await.expect("a table");
+    table.load(load("1", &["id"])).await.expect("a load").commit().expect("a commit");
+    for _ in 0..3 {
+        let mut abandoned = table.load(load("2", &["id"])).await.expect("a load");
+        abandoned.write(&texts(&[("id", &["never"])])).expect("written rows");
+        abandoned.preview().expect("a report");
+    }
+    let mut under_way = table.load(load("2", &["id"])).await.expect("a load");
+    under_way.write(&texts(&[("id", &["x"])])).expect("written rows");
+    assert_eq!(under_way.commit().expect("a commit").inserted, 1);
+    assert_eq!(rows(table.as_ref()).await, [["x"]]);
+}

@@ -17,17 +17,18 @@ use tidegate_model::{ErrorKind, ValueType};
 
 use super::super::{Load, LoadMode, LoadReport, OnDuplicate, TableLoad, check_batch, too_many_deleted};
 use super::BOOKKEEPING;
+use super::pool::Pooled;
 use super::schema::{self, key_index, names, quoted};
 use crate::{Error, Result};
 
 /// The temporary table, its row number and its key index.
-const STAGE: &str = "_tidegate_stage";
+pub(super) const STAGE: &str = "_tidegate_stage";
 const ROW: &str = "_tidegate_row";
 const STAGE_KEY: &str = "_tidegate_stage_key";
 
-/// A load under way on a connection of its own; dropping the connection undoes it.
+/// A load under way on a connection to itself; giving it back undoes what is not committed.
 pub(super) struct SqliteLoad {
-    connection: Connection,
+    connection: Pooled,
     table: String,
     load: Load,
     way: Way,
@@ -48,8 +49,15 @@ enum Way {
     StagedDone { duplicates: u64 },
 }
 
+impl Way {
+    /// A direct load has had the database to itself since it began.
+    fn waits_its_turn(self) -> bool {
+        matches!(self, Self::Staged | Self::StagedDone { .. })
+    }
+}
+
 impl SqliteLoad {
-    pub(super) fn begin(connection: Connection, table: String, load: Load) -> Result<Self> {
+    pub(super) fn begin(connection: Pooled, table: String, load: Load) -> Result<Self> {
         schema::check_case(&load, None)?;
         let row = schema::row_number(&load.columns).filter(|_| load.on_duplicate != OnDuplicate::Reject);
         let way = match row {
@@ -159,6 +167,8 @@ impl TableLoad for SqliteLoad {
     }
 
     fn preview(&mut self) -> Result<LoadReport> {
+        let pool = self.connection.pool();
+        let _turn = self.way.waits_its_turn().then(|| pool.turn());
         let (report, _) = self.merge()?;
         if matches!(self.way, Way::StagedDone { .. }) {
             self.connection.execute_batch("ROLLBACK")?;
@@ -167,6 +177,9 @@ impl TableLoad for SqliteLoad {
     }
 
     fn commit(mut self: Box<Self>) -> Result<LoadReport> {
+        let pool = self.connection.pool();
+        self.finish_rows()?;
+        let _turn = self.way.waits_its_turn().then(|| pool.turn());
         let (report, is_known) = self.merge()?;
         if is_known {
             return Ok(report);

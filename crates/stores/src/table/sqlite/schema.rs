@@ -106,7 +106,7 @@ pub(super) fn layout(connection: &Connection, table: &str) -> Result<Option<Layo
     }
     let mut columns = Vec::new();
     let mut key: Vec<(i64, String)> = Vec::new();
-    let mut statement = connection.prepare("SELECT name, type, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0")?;
+    let mut statement = connection.prepare_cached("SELECT name, type, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0")?;
     let mut rows = statement.query([table])?;
     while let Some(row) = rows.next()? {
         let (name, sql, pk): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -119,7 +119,7 @@ pub(super) fn layout(connection: &Connection, table: &str) -> Result<Option<Layo
         }
         columns.push((name, value));
     }
-    let mut statement = connection.prepare("SELECT seqno, name FROM pragma_index_info(?1)")?;
+    let mut statement = connection.prepare_cached("SELECT seqno, name FROM pragma_index_info(?1)")?;
     let indexed = statement.query_map([key_index(table)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let indexed = indexed.collect::<Result<Vec<(i64, String)>, _>>()?;
     if !indexed.is_empty() {
