@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tidegate_model::{Event, EventId, Revision, RunId, RunState};
+use tidegate_model::{Event, EventId, ObjectVersion, Revision, RunId, RunState};
 
 use super::records::{EVENT_COLUMNS, StoredEvent, corrupt, event_of, put_outputs, run_id, to_json};
 use super::{State, history, micros, moment, queue};
@@ -186,16 +186,29 @@ fn last_content(connection: &Connection, bucket: &str, key: &str) -> Result<Opti
 }
 
 fn admit_new(connection: &Connection, admission: &Admission) -> Result<Arrival> {
-    if is_known(connection, &admission.event)? {
-        return Ok(Arrival::Known);
-    }
-    if let Some(object) = admission.event.object()
-        && let Some((last, sha256)) = last_content(connection, &object.bucket, &object.key)?
-    {
-        return Ok(Arrival::Again { last, sha256 });
+    // Most objects are new by their key: one look at the index tells.
+    let may_be_known = match admission.event.object() {
+        Some(object) => has_key(connection, object)?,
+        None => true,
+    };
+    if may_be_known {
+        if is_known(connection, &admission.event)? {
+            return Ok(Arrival::Known);
+        }
+        if let Some(object) = admission.event.object()
+            && let Some((last, sha256)) = last_content(connection, &object.bucket, &object.key)?
+        {
+            return Ok(Arrival::Again { last, sha256 });
+        }
     }
     admit_and_enqueue(connection, admission)?;
     Ok(Arrival::Admitted)
+}
+
+/// Whether a version of this key was ever seen.
+fn has_key(connection: &Connection, object: &ObjectVersion) -> Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM event WHERE bucket = ?1 AND key = ?2")?;
+    Ok(statement.exists([&object.bucket, &object.key])?)
 }
 
 fn admit_and_enqueue(connection: &Connection, admission: &Admission) -> Result<Admitted> {

@@ -106,7 +106,8 @@ pub(super) fn layout(connection: &Connection, table: &str) -> Result<Option<Layo
     }
     let mut columns = Vec::new();
     let mut key: Vec<(i64, String)> = Vec::new();
-    let mut statement = connection.prepare_cached("SELECT name, type, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0")?;
+    let mut statement =
+        connection.prepare_cached("SELECT name, type, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0")?;
     let mut rows = statement.query([table])?;
     while let Some(row) = rows.next()? {
         let (name, sql, pk): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
