@@ -238,7 +238,7 @@ impl Defines<'_> {
         let middles = [(area.south + area.north) / 2.0, (area.west + area.east) / 2.0];
         let middle = |(axis, degrees): (Horizontal, f64)| {
             let variable =
-                self.horizontal(axis, &[]).attribute("comment", "positions are withheld: the middle of their area");
+                self.horizontal(axis, &[]).attribute("comment", "positions are withheld or not known: the middle of their area");
             (self.judged(variable), degrees.into())
         };
         HORIZONTAL.into_iter().zip(middles).map(middle).collect()
