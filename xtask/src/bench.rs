@@ -54,7 +54,7 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "profile-qc",
         summary: "quality control: rows/s of a long file, a short one, 10,000 through the engine, memory of 1 GB (2 GB of disk)",
-        busy: false,
+        busy: true,
         source: Source::Example { package: "tidegate-functions", example: "profile_qc" },
     },
     Family {

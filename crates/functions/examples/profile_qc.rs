@@ -43,6 +43,7 @@ const TURNS: usize = 11;
 const PIPELINE: &str = r#"
 [pipeline]
 name = "bench"
+concurrency = 16
 [bucket.raw]
 [bucket.participation]
 [bucket.private]
@@ -60,7 +61,7 @@ on = { created = "raw", keys = "**/*.csv" }
 run = "profile-qc"
 reads = ["vessels"]
 into = ["private", "deployments"]
-concurrency = 8
+concurrency = 16
 "#;
 
 const VESSELS: &str = ",Fishing method,Vessel id,Mangopare serial number,Deck unit serial number,Date supplied,Date returned\n\
@@ -159,7 +160,10 @@ fn in_process() -> Done {
     let mut bytes = Vec::new();
     deployment(&mut bytes, LONG)?;
     let seconds = median(&bytes, LONG, TURNS)?;
-    let note = format!("{LONG} rows, {:.1} MB: CSV to NetCDF with every flag, in process; the reference: 7700 rows/s", bytes.len() as f64 / 1e6);
+    let note = format!(
+        "{LONG} rows, {:.1} MB: CSV to NetCDF with every flag, in process; the reference: 7700 rows/s",
+        bytes.len() as f64 / 1e6
+    );
     print("profile_qc_rows", LONG as f64 / seconds, "rows/s", &note);
     bytes.clear();
     deployment(&mut bytes, SHORT)?;
@@ -192,7 +196,8 @@ async fn many(dir: &Path) -> Done {
     if runs != FILES + 1 {
         return Err(format!("{runs} runs succeeded").into());
     }
-    let note = format!("{FILES} files of {SHORT} rows land: listed, queued, controlled, written, told in a table, settled");
+    let note =
+        format!("{FILES} files of {SHORT} rows land: listed, queued, controlled, written, told in a table, settled");
     print("profile_qc_small_files", FILES as f64 / seconds, "files/s", &note);
     print("profile_qc_small_files_memory", peak_mb()?, "MB", "peak of the same process");
     Ok(())

@@ -44,7 +44,11 @@ async fn functions_that_would_wait_for_each_other_do_not() {
 async fn a_writer_that_waits_for_its_next_attempt_holds_nobody_back() {
     let sections = "[bucket.a]\n[table.t]\n".to_owned()
         + &function("reader", "a", "reads = \"t\"")
-        + &function("writer", "a", "into = \"t\"\nwith = { does = \"fail\", times = 1 }\nretry = { base = \"1h\", max = \"1h\" }");
+        + &function(
+            "writer",
+            "a",
+            "into = \"t\"\nwith = { does = \"fail\", times = 1 }\nretry = { base = \"1h\", max = \"1h\" }",
+        );
     let house = House::new(&sections).await;
     house.put("a", "x", "x").await;
     house.run_once(&house.engine()).await;

@@ -28,12 +28,16 @@ pub(super) fn write<W: Write>(
     let len = rows.len();
     let unknown = Flags::new(NOT_EVALUATED, len);
     let mut variables = describe::quantities().to_vec();
-    let mut columns =
-        vec![Column::Quantity(Source::new(len, || rows.temperature.iter())), Column::Quantity(Source::new(len, || rows.pressure.iter()))];
+    let mut columns = vec![
+        Column::Quantity(Source::new(len, || rows.temperature.iter())),
+        Column::Quantity(Source::new(len, || rows.pressure.iter())),
+    ];
     variables.extend(classes());
     columns.push(Column::Flags(Source::new(len, || phases(rows).map(|phase| u8::from(phase == 'P')))));
     columns.push(Column::Flags(Source::new(len, || checked.legs.iter().map(|leg| leg as u8))));
-    columns.push(Column::Labels(Source::new(len, || rows.line.iter().map(|line| i32::try_from(line).unwrap_or(i32::MAX)))));
+    columns.push(Column::Labels(Source::new(len, || {
+        rows.line.iter().map(|line| i32::try_from(line).unwrap_or(i32::MAX))
+    })));
     let summary = |variable| match (&checked.flags, variable) {
         (None, _) => &unknown,
         (Some(flags), None) => &flags.overall,
@@ -106,7 +110,11 @@ fn classes() -> [Variable; 3] {
     ]
 }
 
-fn test_variable(test: &tidegate_ocean::qc::TestResult, column: &tidegate_ocean::qc::Column, scheme: Scheme) -> Variable {
+fn test_variable(
+    test: &tidegate_ocean::qc::TestResult,
+    column: &tidegate_ocean::qc::Column,
+    scheme: Scheme,
+) -> Variable {
     let name = if column.name.starts_with("flag_") { column.name.clone() } else { format!("flag_{}", column.name) };
     let long_name = format!("quality flag of the test {}", test.test.replace('_', " "));
     let mut variable = describe::flags(&name, &long_name, describe::judged(column.variable), scheme, false);
@@ -129,7 +137,8 @@ pub(super) fn id(name: &str) -> String {
 
 fn attributes(checked: &Checked, told: &[(String, String)]) -> Vec<Attribute> {
     let text = |name: &str| checked.attributes.text(name).unwrap_or_default().to_owned();
-    let known = [("program", text("programme_name")), ("title", text("title")), ("instrument", model(checked).to_owned())];
+    let known =
+        [("program", text("programme_name")), ("title", text("title")), ("instrument", model(checked).to_owned())];
     let mut attributes = describe::told(told, &known);
     for attribute in describe::native(&checked.attributes) {
         if !attributes.iter().any(|known| known.name == attribute.name) {

@@ -23,7 +23,9 @@ fn usual(name: &str) -> &'static str {
              PRESSURE"
         }
         "keywords_vocabulary" => "GCMD Science Keywords",
-        "comment" => "rows with a flag of 1 or 2 can be used as they are; the meaning of every flag stands at its variable",
+        "comment" => {
+            "rows with a flag of 1 or 2 can be used as they are; the meaning of every flag stands at its variable"
+        }
         "source" => "in situ observation",
         "processing_level" => "automatic quality control applied, all values kept",
         "creator_type" | "publisher_type" => "institution",
@@ -142,7 +144,8 @@ pub(crate) fn summary_flags(name: &str, of: &str, judges: &[&str], scheme: Schem
 
 /// A variable of flags.
 pub(crate) fn flags(name: &str, long_name: &str, judges: &[&str], scheme: Scheme, is_aggregate: bool) -> Variable {
-    let meanings = scheme.meanings().iter().filter_map(|(flag, word)| Some((i8::try_from(*flag).ok()?, (*word).to_owned())));
+    let meanings =
+        scheme.meanings().iter().filter_map(|(flag, word)| Some((i8::try_from(*flag).ok()?, (*word).to_owned())));
     let judges = judges.iter().map(|name| (*name).to_owned()).collect();
     Variable {
         name: name.to_owned(),
@@ -178,7 +181,8 @@ mod tests {
 
     #[test]
     fn every_attribute_of_acdd_is_there_and_people_have_the_last_word() {
-        let own = [("institution", "Harbour Lab"), ("id", "x"), ("bad name", "x"), ("licence_note", "kept"), ("title", " ")];
+        let own =
+            [("institution", "Harbour Lab"), ("id", "x"), ("bad name", "x"), ("licence_note", "kept"), ("title", " ")];
         let own = own.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let attributes = told(&own, &[("institution", "unknown".to_owned()), ("program", "Moana".to_owned())]);
         let text = |name: &str| {
@@ -186,7 +190,9 @@ mod tests {
             assert!(found.len() <= 1, "{name}");
             found.first().and_then(|attribute| attribute.value.text()).map(str::to_owned)
         };
-        for (name, expected) in [("institution", "Harbour Lab"), ("program", "Moana"), ("licence_note", "kept"), ("license", NOT_STATED)] {
+        for (name, expected) in
+            [("institution", "Harbour Lab"), ("program", "Moana"), ("licence_note", "kept"), ("license", NOT_STATED)]
+        {
             assert_eq!(text(name).as_deref(), Some(expected), "{name}");
         }
         assert_eq!((text("id"), text("bad name")), (None, None));

@@ -33,7 +33,7 @@ use tidegate_ocean::vessel::Vessels;
 
 pub use options::{Layout, Options};
 pub use read::read;
-use status::Cells;
+use status::{Book, Cells};
 
 /// What `profile-qc` tells about itself.
 pub static SPEC: KindSpec = KindSpec {
@@ -54,10 +54,11 @@ pub(crate) const ENDING: &str = "_qc.nc";
 
 struct ProfileQc {
     options: Arc<Options>,
+    book: Book,
 }
 
 fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Function>, Failure> {
-    Ok(Box::new(ProfileQc { options: Arc::new(Options::read(function, pipeline)?) }))
+    Ok(Box::new(ProfileQc { options: Arc::new(Options::read(function, pipeline)?), book: Book::default() }))
 }
 
 /// A deployment to be checked.
@@ -173,7 +174,7 @@ impl Function for ProfileQc {
             status::add_failure(&mut cells, failure);
         }
         let told = match &self.options.deployments {
-            Some(table) => status::put(context, table, cells).await,
+            Some(table) => self.book.put(context, table, cells).await,
             None => Ok(()),
         };
         let (files, outcome) = match (result, told) {
@@ -258,7 +259,7 @@ fn write_all(processed: &Processed, job: &Job<'_>, files: Files) -> Result<Files
     }
     if let Some(file) = &mut parquet_file {
         let schema = records::schema(&processed.checked);
-        sinks.push(records::Sink::Parquet(parquet::Writer::new(file, schema)?));
+        sinks.push(records::Sink::Parquet(Box::new(parquet::Writer::new(file, schema)?)));
     }
     if !sinks.is_empty() {
         records::write(&processed.checked, job.options.rules.scheme, &mut sinks)?;

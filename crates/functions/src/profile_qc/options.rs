@@ -8,7 +8,12 @@ use tidegate_ocean::rules::RuleSet;
 use super::rules;
 
 /// An option that may be left out.
-const fn optional(name: &'static str, takes: OptionType, default: Option<&'static str>, doc: &'static str) -> OptionSpec {
+const fn optional(
+    name: &'static str,
+    takes: OptionType,
+    default: Option<&'static str>,
+    doc: &'static str,
+) -> OptionSpec {
     OptionSpec { name, takes, default, required: false, doc }
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Sink<W: Write + Send> {
     /// CSV with a header.
     Csv(csv::Writer<W>, bool),
     /// Parquet.
-    Parquet(parquet::Writer<W>),
+    Parquet(Box<parquet::Writer<W>>),
 }
 
 impl<W: Write + Send> Sink<W> {
@@ -74,7 +74,11 @@ fn flag_columns(checked: &Checked) -> Vec<(String, &Flags)> {
 }
 
 /// Hands all rows to the sinks, a batch at a time.
-pub(super) fn write<W: Write + Send>(checked: &Checked, scheme: Scheme, sinks: &mut [Sink<W>]) -> Result<(), FormatError> {
+pub(super) fn write<W: Write + Send>(
+    checked: &Checked,
+    scheme: Scheme,
+    sinks: &mut [Sink<W>],
+) -> Result<(), FormatError> {
     let schema = schema(checked);
     let rows = &checked.rows;
     let mut times = rows.time.iter();

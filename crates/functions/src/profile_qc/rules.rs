@@ -23,7 +23,7 @@ pub(super) fn read(options: &Map<String, Value>) -> Result<RuleSet, Failure> {
     let name = options.get("rules").and_then(Value::as_str).unwrap_or("corrected");
     let mut rules = match name {
         OWN => RuleSet { name: OWN.to_owned(), tests: Vec::new(), ..RuleSet::default() },
-        name => RuleSet::named(name).map_err(|reason| wrong(reason))?,
+        name => RuleSet::named(name).map_err(wrong)?,
     };
     let before = rules.clone();
     for name in options.get("without").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
@@ -46,7 +46,9 @@ pub(super) fn read(options: &Map<String, Value>) -> Result<RuleSet, Failure> {
         rules.several_vessels = SeveralVessels::LatestSupplied;
     }
     if rules.tests.is_empty() {
-        return Err(wrong("the rule set has no tests").help("name some in `tests`, or take a rule set that is built in"));
+        return Err(
+            wrong("the rule set has no tests").help("name some in `tests`, or take a rule set that is built in")
+        );
     }
     if rules != before && name != OWN {
         rules.name = format!("{name}, changed");
@@ -194,7 +196,10 @@ mod tests {
         assert!(place("spike_temperature") < place("argo_stuck_value"), "{names:?}");
         assert!(place("qartod_gross_range_pressure") < place("argo_stuck_value"), "{names:?}");
         assert_eq!(changed.gear.class("Hand lining"), Some(GearClass::Mobile));
-        assert_eq!((changed.name.as_str(), changed.several_vessels), ("corrected, changed", SeveralVessels::LatestSupplied));
+        assert_eq!(
+            (changed.name.as_str(), changed.several_vessels),
+            ("corrected, changed", SeveralVessels::LatestSupplied)
+        );
     }
 
     #[test]

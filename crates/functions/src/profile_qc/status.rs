@@ -1,6 +1,6 @@
 //! A row a deployment: what the status file of ops_qc says, by the same names, and what it does not.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use tidegate_engine::Context;
@@ -8,7 +8,8 @@ use tidegate_formats::moana::Account;
 use tidegate_model::{ErrorKind, Failure, RunId, ValueType};
 use tidegate_ocean::check::{Checked, OPS_QC_STATUS, ops_qc_status};
 use tidegate_stores::table::arrow_schema;
-use tidegate_stores::{Load, LoadMode, OnDuplicate, Table};
+use tidegate_stores::{Load, LoadMode, LoadReport, OnDuplicate, Table};
+use tokio::sync::oneshot;
 
 /// A cell of the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,22 @@ pub(crate) enum Cell {
     Text(Option<String>),
     /// A number, or nothing.
     Whole(Option<i64>),
+}
+
+impl Cell {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => text.as_deref(),
+            Self::Whole(_) => None,
+        }
+    }
+
+    fn whole(&self) -> Option<i64> {
+        match self {
+            Self::Whole(number) => *number,
+            Self::Text(_) => None,
+        }
+    }
 }
 
 /// Names and cells, the key first.
@@ -55,7 +72,10 @@ pub(super) fn of_checked(checked: &Checked, account: &Account, layout: &str, out
     add("hauls", whole(checked.legs.count as u64));
     add("tests_run", text(ran.join(", ")));
     add("tests_not_run", text(not_run.join("; ")));
-    add("vessel_id", text(checked.vessel.as_ref().and_then(|vessel| vessel.vessel_id).map(|id| id.to_string()).unwrap_or_default()));
+    add(
+        "vessel_id",
+        text(checked.vessel.as_ref().and_then(|vessel| vessel.vessel_id).map(|id| id.to_string()).unwrap_or_default()),
+    );
     add("qc_file", text(output.unwrap_or_default().to_owned()));
     add("code", Cell::Text(None));
     add("line", Cell::Whole(None));
@@ -92,49 +112,140 @@ pub(crate) fn of_key(name: &str) -> Cells {
     vec![(KEY.to_owned(), Cell::Text(Some(super::stem(name).to_owned())))]
 }
 
-/// Puts the row into its table, in place of what it said before. Each attempt says how it ended.
-///
-/// # Errors
-/// `R0325` if the table does not take it.
-pub(crate) async fn put(context: &Context, table: &str, mut cells: Cells) -> Result<(), Failure> {
-    if let (Some(spec), Some(key)) = (context.table_spec(table), cells.first_mut())
-        && let [only] = spec.key.as_slice()
-    {
-        key.0.clone_from(&only.name);
+/// Writes rows into their table. Rows that come while others are being written wait, and are written together: a load costs
+/// the same whether it has one row or many.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    waiting: Mutex<Vec<Entry>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// A row that waits.
+#[derive(Debug)]
+struct Entry {
+    /// The attempt that says so.
+    attempt: String,
+    cells: Cells,
+    done: oneshot::Sender<Result<LoadReport, Failure>>,
+}
+
+impl Book {
+    /// Puts the row into its table, in place of what it said before. Each attempt says how it ended.
+    ///
+    /// # Errors
+    /// `R0325` if the table does not take it.
+    pub(crate) async fn put(&self, context: &Context, table: &str, mut cells: Cells) -> Result<(), Failure> {
+        if let (Some(spec), Some(key)) = (context.table_spec(table), cells.first_mut())
+            && let [only] = spec.key.as_slice()
+        {
+            key.0.clone_from(&only.name);
+        }
+        let (done, mut result) = oneshot::channel();
+        let attempt = format!("{} {}", context.run(), context.attempt());
+        self.entries().push(Entry { attempt, cells, done });
+        let _turn = self.turn.lock().await;
+        let mut told = result.try_recv();
+        if matches!(told, Err(oneshot::error::TryRecvError::Empty)) {
+            let entries = std::mem::take(&mut *self.entries());
+            write_all(context.unnoted_table(table)?.as_ref(), entries).await;
+            told = result.try_recv();
+        }
+        let report = told.unwrap_or_else(|_| {
+            // Whoever wrote it was stopped.
+            Err(Failure::new(
+                "R0325",
+                ErrorKind::Unavailable,
+                "the row was not written, because another attempt was stopped",
+            ))
+        })?;
+        context.note_rows(table, &report);
+        Ok(())
     }
-    let table = context.table(table)?;
-    let run = RunId::derive(&[&context.run().to_string(), &context.attempt().to_string()]);
-    let columns: Vec<(String, ValueType)> = cells.iter().map(|(name, cell)| (name.clone(), value_type(cell))).collect();
-    let arrays = cells.into_iter().map(|(_, cell)| -> ArrayRef {
-        match cell {
-            Cell::Text(text) => Arc::new(StringArray::from(vec![text])),
-            Cell::Whole(number) => Arc::new(Int64Array::from(vec![number])),
+
+    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        // Nothing panics while it is held.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes rows, those of the same columns together, and tells each how it went.
+async fn write_all(table: &dyn Table, mut entries: Vec<Entry>) {
+    while let Some(first) = entries.first() {
+        let columns: Vec<(String, ValueType)> =
+            first.cells.iter().map(|(name, cell)| (name.clone(), value_type(cell))).collect();
+        let is_same = |entry: &Entry| {
+            let theirs = entry.cells.iter().map(|(name, cell)| (name.as_str(), value_type(cell)));
+            theirs.eq(columns.iter().map(|(name, value)| (name.as_str(), *value)))
+        };
+        let (group, rest): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_same);
+        entries = rest;
+        let result = write_group(table, columns, &group).await;
+        let mut sums = result.as_ref().cloned().unwrap_or_default();
+        for entry in group {
+            let told = match &result {
+                Ok(_) => Ok(one_of(&mut sums)),
+                Err(failure) => Err(failure.clone()),
+            };
+            // Whoever waited may have been stopped.
+            let _ = entry.done.send(told);
+        }
+    }
+}
+
+/// One row's part of the sums; which row was new and which changed is not told one by one.
+fn one_of(sums: &mut LoadReport) -> LoadReport {
+    let mut one = LoadReport::default();
+    for (sum, own) in [
+        (&mut sums.inserted, &mut one.inserted),
+        (&mut sums.updated, &mut one.updated),
+        (&mut sums.unchanged, &mut one.unchanged),
+    ] {
+        if *sum > 0 {
+            *sum -= 1;
+            *own = 1;
+            break;
+        }
+    }
+    one
+}
+
+async fn write_group(
+    table: &dyn Table,
+    columns: Vec<(String, ValueType)>,
+    group: &[Entry],
+) -> Result<LoadReport, Failure> {
+    let attempts: Vec<&str> = group.iter().map(|entry| entry.attempt.as_str()).collect();
+    let arrays = columns.iter().enumerate().map(|(index, (_, value))| -> ArrayRef {
+        let cells = group.iter().map(|entry| &entry.cells[index].1);
+        match value {
+            ValueType::Integer => Arc::new(cells.map(Cell::whole).collect::<Int64Array>()),
+            _ => Arc::new(cells.map(Cell::text).collect::<StringArray>()),
         }
     });
     let batch = RecordBatch::try_new(arrow_schema(&columns), arrays.collect());
     let batch = batch.map_err(|error| Failure::new("R0325", ErrorKind::Bug, error.to_string()))?;
     for attempt in 0.. {
         let load = Load {
-            run,
+            run: RunId::derive(&attempts),
             columns: columns.clone(),
             key_columns: 1,
             mode: LoadMode::Upsert,
             on_duplicate: OnDuplicate::Last,
         };
-        match put_once(table.as_ref(), load, batch.clone()).await {
-            // Another run has just given the table its columns.
+        match put_once(table, load, batch.clone()).await {
+            // Another load has just given the table its columns.
             Err(error) if error.kind == ErrorKind::Conflict && attempt < 3 => {}
             result => return result.map_err(|error| error.into_failure("R0325")),
         }
     }
-    Ok(())
+    Ok(LoadReport::default())
 }
 
-async fn put_once(table: &dyn Table, load: Load, batch: RecordBatch) -> tidegate_stores::Result<()> {
+async fn put_once(table: &dyn Table, load: Load, batch: RecordBatch) -> tidegate_stores::Result<LoadReport> {
     let mut load = table.load(load).await?;
     let loaded = tokio::task::spawn_blocking(move || {
         load.write(&batch)?;
-        load.commit().map(drop)
+        load.commit()
     });
     match loaded.await {
         Ok(result) => result,

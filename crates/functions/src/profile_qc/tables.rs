@@ -94,7 +94,8 @@ fn decision(read: Option<Override>) -> Result<Override, Failure> {
             .expected("`lines` such as `20-45`, `variable` time, position, pressure or temperature, `flag` 0 to 5 or 9, `author` and `reason`")
             .help("correct the row in the file of overrides and put it again, then `tidegate failures retry`")
     };
-    let read = read.ok_or_else(|| failure("an override of this deployment has no variable or flag that can be read".to_owned()))?;
+    let read = read
+        .ok_or_else(|| failure("an override of this deployment has no variable or flag that can be read".to_owned()))?;
     read.ranges().map_err(|reason| failure(format!("an override of this deployment cannot be read: {reason}")))?;
     Ok(read)
 }

@@ -82,7 +82,9 @@ fn history<R: Read + Seek>(file: &QcFile<R>, place: &Place, now: Timestamp) -> V
     let text = |name: &str| file.attribute(name).unwrap_or_default();
     let controlled: Timestamp = text("date_quality_controlled").parse().unwrap_or(now);
     let mut control = "quality controlled".to_owned();
-    for (what, name) in [("with the rule set", "rule_set"), ("tests:", "qc_tests_applied"), ("not run:", "qc_tests_failed")] {
+    for (what, name) in
+        [("with the rule set", "rule_set"), ("tests:", "qc_tests_applied"), ("not run:", "qc_tests_failed")]
+    {
         let said = text(name);
         if !said.is_empty() {
             control.push_str(&format!("; {what} {said}"));

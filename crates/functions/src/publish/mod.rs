@@ -22,7 +22,7 @@ use tidegate_model::{self as model, ErrorKind, Failure, KindSpec, Pipeline, Targ
 use tidegate_ocean::publication::{Candidate, Private, PublicationRule};
 use tidegate_stores::Table;
 
-use crate::profile_qc::status::{self, Cell};
+use crate::profile_qc::status::{self, Book, Cell};
 use crate::profile_qc::{ENDING, Layout, failure};
 use options::Options;
 use place::Place;
@@ -44,10 +44,11 @@ pub static KIND: Kind = Kind { spec: &SPEC, build };
 
 struct Publish {
     options: Arc<Options>,
+    book: Book,
 }
 
 fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Function>, Failure> {
-    Ok(Box::new(Publish { options: Arc::new(Options::read(function, pipeline)?) }))
+    Ok(Box::new(Publish { options: Arc::new(Options::read(function, pipeline)?), book: Book::default() }))
 }
 
 /// What is known of the deployment from its row.
@@ -92,7 +93,7 @@ impl Function for Publish {
             ] {
                 cells.push((name.to_owned(), Cell::Text(text)));
             }
-            status::put(context, table, cells).await?;
+            self.book.put(context, table, cells).await?;
         }
         let Err(private) = decided else { return Ok(outcome) };
         if let Some(file) = known.public_file {

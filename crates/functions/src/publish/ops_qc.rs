@@ -93,7 +93,11 @@ pub(super) fn write<R: Read + Seek, W: Write>(
         None => file.source("DEPTH"),
         Some(_) => Source::new(len, move || file.numbers("PRESSURE").map(depth)),
     };
-    let depths: Vec<f64> = extent(if place.depth.is_none() { file.numbers("DEPTH").collect() } else { file.numbers("PRESSURE").map(depth).collect::<Vec<_>>() });
+    let depths: Vec<f64> = extent(if place.depth.is_none() {
+        file.numbers("DEPTH").collect()
+    } else {
+        file.numbers("PRESSURE").map(depth).collect::<Vec<_>>()
+    });
     let flags = FLAGS.map(|(name, private)| Flags { name: name.to_owned(), values: file.flags(private) });
     let published = Published {
         attributes: attributes(file, place, options, &depths, now),

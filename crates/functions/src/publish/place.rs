@@ -44,7 +44,8 @@ impl Place {
                 (Some(area), (area.south + area.north) / 2.0)
             }
             Positions::Binned(_) => {
-                let told = file.numbers("LATITUDE").filter(is_latitude).filter_map(|latitude| rule.position(latitude, 0.0));
+                let told =
+                    file.numbers("LATITUDE").filter(is_latitude).filter_map(|latitude| rule.position(latitude, 0.0));
                 let (sum, count) = told.fold((0.0, 0.0), |(sum, count), (latitude, _)| (sum + latitude, count + 1.0));
                 (None, if count > 0.0 { sum / count } else { DEFAULT_LATITUDE })
             }

@@ -38,7 +38,11 @@ impl<R: Read + Seek> QcFile<R> {
     /// `R0341` if it is none that `profile-qc` wrote.
     pub(super) fn open(input: R) -> Result<Self, Failure> {
         let reader = Reader::open(input).map_err(|error| {
-            let kind = if error.problem == tidegate_formats::Problem::Io { ErrorKind::Unavailable } else { ErrorKind::Invalid };
+            let kind = if error.problem == tidegate_formats::Problem::Io {
+                ErrorKind::Unavailable
+            } else {
+                ErrorKind::Invalid
+            };
             Failure { kind, ..unknown(error.to_string()) }
         })?;
         let definition = reader.definition();

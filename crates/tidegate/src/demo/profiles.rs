@@ -10,7 +10,12 @@ use super::{Demo, Numbers};
 pub(super) const DEMO: Demo = Demo {
     template: "profiles",
     fill,
-    look: &["status", "failures", "trace raw/0108/MOANA_0108_1_230310060000.csv", "table export deployments --format csv"],
+    look: &[
+        "status",
+        "failures",
+        "trace raw/0108/MOANA_0108_1_230310060000.csv",
+        "table export deployments --format csv",
+    ],
 };
 
 /// 2023-03-10T00:00:00Z.
@@ -54,13 +59,17 @@ fn fill(dir: &Path) -> io::Result<()> {
          Deck unit serial number,Date supplied,Date returned,Active/Terminated,Comments,Email Status,Email Frequency,Programme,\
          Public,WIGOS ID,Publication Date\n",
     );
-    let mut participants =
-        String::from("\u{feff}Company name,ABN,Vessel name,Vessel number,Port,Port state/territory,Contact name,Contact number\r\n");
+    let mut participants = String::from(
+        "\u{feff}Company name,ABN,Vessel name,Vessel number,Port,Port state/territory,Contact name,Contact number\r\n",
+    );
     for (sensor, method, fault, public) in DEPLOYMENTS {
         let mut numbers = Numbers(u64::from(sensor));
         let folder = raw.join(format!("{sensor:04}"));
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join(format!("MOANA_{sensor:04}_1_230310060000.csv")), deployment(sensor, method, fault, &mut numbers))?;
+        fs::write(
+            folder.join(format!("MOANA_{sensor:04}_1_230310060000.csv")),
+            deployment(sensor, method, fault, &mut numbers),
+        )?;
         if method.is_empty() {
             continue;
         }

@@ -102,7 +102,8 @@ async fn the_flags_in_the_files_are_those_of_ops_qc_in_either_layout() {
                 expected.sort_unstable();
                 // The one with a word for a pressure is published here, and ends the whole run there.
                 let found: Vec<String> = objects(&house, "public");
-                let missing: Vec<&&str> = expected.iter().filter(|name| !found.iter().any(|key| key == **name)).collect();
+                let missing: Vec<&&str> =
+                    expected.iter().filter(|name| !found.iter().any(|key| key == **name)).collect();
                 assert!(missing.is_empty() && found.len() <= expected.len() + 1, "{missing:?} {found:?}");
             }
         }
@@ -128,7 +129,11 @@ async fn corrected_flags_come_out_as_they_were_found_and_every_fault_has_its_cod
         assert_eq!(processed.checked.is_delivered, run.state == RunState::Succeeded, "{name} {:?}", run.failure);
         assert_eq!(processed.failure().map(|failure| failure.code), run.failure.map(|failure| failure.code), "{name}");
         let dropped: u64 = processed.checked.screening.counts.values().sum();
-        assert_eq!(processed.account.kept, processed.checked.rows.len() as u64 + dropped, "{name}: every row is somewhere");
+        assert_eq!(
+            processed.account.kept,
+            processed.checked.rows.len() as u64 + dropped,
+            "{name}: every row is somewhere"
+        );
         if !processed.checked.is_delivered {
             continue;
         }
