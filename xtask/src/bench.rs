@@ -52,6 +52,12 @@ const FAMILIES: &[Family] = &[
         source: Source::Example { package: "tidegate-engine", example: "bench_queue" },
     },
     Family {
+        name: "profile-qc",
+        summary: "quality control: rows/s of a long file, a short one, 10,000 through the engine, memory of 1 GB (2 GB of disk)",
+        busy: true,
+        source: Source::Example { package: "tidegate-functions", example: "profile_qc" },
+    },
+    Family {
         name: "picture",
         summary: "the picture of a deployment of 41,000 rows, as SVG and as PNG",
         busy: false,

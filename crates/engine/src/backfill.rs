@@ -12,6 +12,16 @@ use crate::engine::{Engine, Ready};
 /// Objects admitted at a time.
 const BATCH: usize = 500;
 
+/// How a backfill is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backfill {
+    /// Nothing is admitted, only counted.
+    pub dry_run: bool,
+    /// What was done under the present rules is done once more: the tables that a function reads may say something else
+    /// by now.
+    pub again: bool,
+}
+
 /// What a backfill has come to so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backfilled {
@@ -27,7 +37,7 @@ pub struct Backfilled {
 
 impl Engine {
     /// Admits `objects` for `function`. `progress` hears the sums after every batch; it may take its time, which
-    /// throttles the backfill. With `dry_run` nothing is admitted, only counted.
+    /// throttles the backfill.
     ///
     /// # Errors
     /// `NotFound` if there is no such function, `Unavailable`, and what the stream of objects fails with.
@@ -35,7 +45,7 @@ impl Engine {
         &self,
         function: &str,
         objects: BoxStream<'_, Result<ObjectVersion>>,
-        dry_run: bool,
+        how: Backfill,
         mut progress: impl AsyncFnMut(Backfilled),
     ) -> Result<Backfilled> {
         let ready = self.ready(function)?;
@@ -43,7 +53,7 @@ impl Engine {
         let mut batches = objects.try_chunks(BATCH);
         while let Some(batch) = batches.next().await {
             let batch = batch.map_err(|error| error.1)?;
-            self.backfill_batch(ready, batch, dry_run, &mut sums).await?;
+            self.backfill_batch(ready, batch, how, &mut sums).await?;
             progress(sums).await;
         }
         Ok(sums)
@@ -63,16 +73,20 @@ impl Engine {
         &self,
         ready: &Ready,
         objects: Vec<ObjectVersion>,
-        dry_run: bool,
+        how: Backfill,
         sums: &mut Backfilled,
     ) -> Result<()> {
         let mut admissions = Vec::new();
         for object in objects {
             sums.seen += 1;
-            let Some(run) = self.run_of_one(ready, &object).await? else {
+            let Some(mut run) = self.run_of_one(ready, &object).await? else {
                 sums.not_wanted += 1;
                 continue;
             };
+            if how.again {
+                // Another run on the same event, so that what was done stays told.
+                run.run = RunId::derive(&[&run.run.to_string(), "again", &self.now().to_string()]);
+            }
             admissions.push(self.admission(Event::Created(object), vec![run], None));
         }
         let runs = admissions.iter().flat_map(|admission| &admission.runs).map(|run| run.run).collect();
@@ -86,7 +100,7 @@ impl Engine {
                 fresh.push(admission);
             }
         }
-        if dry_run {
+        if how.dry_run {
             return Ok(());
         }
         let runs: Vec<RunId> = fresh.iter().flat_map(|admission| &admission.runs).map(|run| run.run).collect();

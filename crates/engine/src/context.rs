@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use tidegate_model::{self as model, ErrorKind, Event, Failure, ObjectVersion, Output, RunId};
-use tidegate_stores::{Attempt, Table};
+use tidegate_stores::{Attempt, LoadReport, Table};
 use tokio_util::sync::CancellationToken;
 
 use crate::grants::{GrantedTable, ReadOnly, denied};
@@ -190,6 +190,23 @@ impl Context {
     /// # Errors
     /// `Denied` if the pipeline file grants neither.
     pub fn table(&self, name: &str) -> Result<Arc<dyn Table>, Failure> {
+        self.granted_table(name, Some(Arc::clone(&self.made)))
+    }
+
+    /// The same, but what it loads is recorded by [`Context::note_rows`] only: for loads that several runs share.
+    ///
+    /// # Errors
+    /// As [`Context::table`].
+    pub fn unnoted_table(&self, name: &str) -> Result<Arc<dyn Table>, Failure> {
+        self.granted_table(name, None)
+    }
+
+    /// Records this run's part of a load that is committed.
+    pub fn note_rows(&self, table: &str, report: &LoadReport) {
+        crate::grants::note(&mut self.made(), table.to_owned(), report);
+    }
+
+    fn granted_table(&self, name: &str, made: Option<Arc<Mutex<Made>>>) -> Result<Arc<dyn Table>, Failure> {
         let may_read = self.function.grants.read_tables.contains(name);
         let may_write = self.function.grants.write_tables.contains(name);
         let table = self.wiring.tables.get(name).filter(|_| may_read || may_write);
@@ -199,7 +216,7 @@ impl Context {
             name: name.to_owned(),
             function: self.function.name.clone(),
             may_write,
-            made: Arc::clone(&self.made),
+            made,
         }))
     }
 

@@ -24,6 +24,8 @@ pub(crate) const MAX_HOPS: u32 = 16;
 pub struct Engine {
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) functions: BTreeMap<String, Arc<Ready>>,
+    /// Functions that read tables, each with those that write them.
+    pub(crate) writers: BTreeMap<String, Vec<String>>,
     /// Attempts under way in this process by run, each with its number and the means to stop it.
     held: Mutex<HashMap<RunId, (u32, CancellationToken)>>,
     /// Objects that runs of this process are just committing, with the hops of what they will cause.
@@ -56,9 +58,11 @@ impl Engine {
                 .map_err(|failure| Error::caused(failure.kind, format!("function `{}`", spec.name), failure))?;
             functions.insert(spec.name.clone(), Arc::new(Ready { spec: Arc::new(spec.clone()), function }));
         }
+        let writers = crate::order::writers(&wiring.pipeline.functions);
         Ok(Self {
             wiring: Arc::new(wiring),
             functions,
+            writers,
             held: Mutex::default(),
             committing: Mutex::default(),
             observer: None,

@@ -100,7 +100,8 @@ pub(crate) struct GrantedTable {
     pub(crate) name: String,
     pub(crate) function: String,
     pub(crate) may_write: bool,
-    pub(crate) made: Arc<Mutex<Made>>,
+    /// Where loads are noted, if they are.
+    pub(crate) made: Option<Arc<Mutex<Made>>>,
 }
 
 #[async_trait]
@@ -112,7 +113,10 @@ impl Table for GrantedTable {
                 .help(format!("name `{}` in `into` of [function.{}]", self.name, self.function)));
         }
         let inner = self.inner.load(load).await?;
-        Ok(Box::new(NotedLoad { inner, name: self.name.clone(), made: Arc::clone(&self.made) }))
+        Ok(match &self.made {
+            Some(made) => Box::new(NotedLoad { inner, name: self.name.clone(), made: Arc::clone(made) }),
+            None => inner,
+        })
     }
 
     async fn columns(&self) -> tidegate_stores::Result<Option<(Vec<(String, ValueType)>, usize)>> {
@@ -149,16 +153,20 @@ impl TableLoad for NotedLoad {
 
     fn commit(self: Box<Self>) -> tidegate_stores::Result<LoadReport> {
         let report = self.inner.commit()?;
-        let mut made = lock(&self.made);
-        let sha256 = made.input_sha256.clone().unwrap_or_default();
-        made.rows.push(Output::Rows {
-            table: self.name,
-            inserted: report.inserted,
-            updated: report.updated,
-            unchanged: report.unchanged,
-            deleted: report.deleted,
-            sha256,
-        });
+        note(&mut lock(&self.made), self.name, &report);
         Ok(report)
     }
+}
+
+/// Notes a committed load as an output of the run.
+pub(crate) fn note(made: &mut Made, table: String, report: &LoadReport) {
+    let sha256 = made.input_sha256.clone().unwrap_or_default();
+    made.rows.push(Output::Rows {
+        table,
+        inserted: report.inserted,
+        updated: report.updated,
+        unchanged: report.unchanged,
+        deleted: report.deleted,
+        sha256,
+    });
 }

@@ -3,7 +3,7 @@
 //! | hop | file | what happens |
 //! |---|---|---|
 //! | 2 admit, 3 enqueue | `intake.rs` | which functions want the event; ledger, then queue |
-//! | 4 lease | `worker.rs` | within each function's concurrency, kept alive by a heartbeat |
+//! | 4 lease | `worker.rs`, `order.rs` | within each function's concurrency, writers of tables before their readers |
 //! | 5 call | `call.rs`, [`Context`] | the function gets its object and its grants, a time limit, and walls around panics |
 //! | 7 write | `output.rs`, `grants.rs` | outputs are committed whole, and noted |
 //! | 8 settle | `settle.rs` | the ledger first, then the queue |
@@ -21,6 +21,7 @@ mod function;
 mod grants;
 mod input;
 mod intake;
+mod order;
 mod output;
 mod recover;
 mod retry;
@@ -30,7 +31,7 @@ mod settle;
 mod wiring;
 mod worker;
 
-pub use backfill::Backfilled;
+pub use backfill::{Backfill, Backfilled};
 pub use context::Context;
 pub use engine::{Engine, Observer};
 pub use function::{Build, Function, Kind, Outcome};

@@ -1,6 +1,6 @@
 //! Hop 4, lease: takes what is due within each function's concurrency, and keeps the leases alive while it works.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::{Engine, GRACE, LEASE};
+use crate::order::Turns;
 
 /// How often the queue is looked at for what other processes put there.
 const POLL: Duration = Duration::from_secs(1);
@@ -32,10 +33,9 @@ impl Engine {
     /// `Unavailable` if the queue cannot be reached any more; leases then end by themselves.
     pub async fn work(self: &Arc<Self>, until: Until, stop: CancellationToken) -> Result<()> {
         let mut tasks: JoinSet<String> = JoinSet::new();
-        let mut busy: HashMap<String, usize> = HashMap::new();
         // It must not outlive the attempts, or their leases would never end.
         let _heartbeat = AbortOnDropHandle::new(tokio::spawn(Arc::clone(self).keep_alive()));
-        let result = self.work_until(until, &stop, &mut tasks, &mut busy).await;
+        let result = self.work_until(until, &stop, &mut tasks).await;
         self.end_attempts(&mut tasks).await;
         result
     }
@@ -45,12 +45,11 @@ impl Engine {
         until: Until,
         stop: &CancellationToken,
         tasks: &mut JoinSet<String>,
-        busy: &mut HashMap<String, usize>,
     ) -> Result<()> {
         let names: Vec<String> = self.functions.keys().cloned().collect();
-        let mut turn = 0;
+        let mut turns = Turns::default();
         while !stop.is_cancelled() {
-            match self.one_round(until, &names, &mut turn, stop, tasks, busy).await {
+            match self.one_round(until, &names, &mut turns, stop, tasks).await {
                 Ok(false) => {}
                 Ok(true) => return Ok(()),
                 Err(error) if error.is_retryable() => {
@@ -68,25 +67,25 @@ impl Engine {
         self: &Arc<Self>,
         until: Until,
         names: &[String],
-        turn: &mut usize,
+        turns: &mut Turns,
         stop: &CancellationToken,
         tasks: &mut JoinSet<String>,
-        busy: &mut HashMap<String, usize>,
     ) -> Result<bool> {
         while let Some(done) = tasks.try_join_next() {
-            forget(busy, done);
+            forget(&mut turns.busy, done);
         }
         let free = self.wiring.pipeline.concurrency.saturating_sub(tasks.len());
-        let wants = self.wants(names, *turn, busy);
-        *turn += 1;
         let now = self.now();
+        let held_back = self.held_back(turns, now).await?;
+        let wants = self.wants(names, turns, &held_back);
+        turns.turn += 1;
         let leases = if free == 0 || wants.is_empty() {
             Vec::new()
         } else {
             self.wiring.queue.lease(&self.wiring.worker, wants, free, now, LEASE).await?
         };
         for lease in leases {
-            *busy.entry(lease.function.clone()).or_default() += 1;
+            *turns.busy.entry(lease.function.clone()).or_default() += 1;
             tasks.spawn(Arc::clone(self).attempt(lease));
         }
         if until == Until::Drained && tasks.is_empty() && self.is_drained(now).await? {
@@ -95,7 +94,7 @@ impl Engine {
         let wait = self.until_next_due(names, now).await?;
         tokio::select! {
             () = self.wiring.queue.changed() => {}
-            Some(done) = tasks.join_next() => forget(busy, done),
+            Some(done) = tasks.join_next() => forget(&mut turns.busy, done),
             () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => {}
         }
@@ -103,13 +102,13 @@ impl Engine {
     }
 
     /// What may be leased now; which function is asked first moves on, so that none starves another.
-    fn wants(&self, names: &[String], turn: usize, busy: &HashMap<String, usize>) -> Vec<Want> {
+    fn wants(&self, names: &[String], turns: &Turns, held_back: &HashSet<String>) -> Vec<Want> {
         let mut wants = Vec::new();
         for offset in 0..names.len() {
-            let name = &names[(turn + offset) % names.len()];
+            let name = &names[(turns.turn + offset) % names.len()];
             let at_most = self.functions[name].spec.concurrency;
-            let take = at_most.saturating_sub(busy.get(name).copied().unwrap_or(0));
-            if take > 0 {
+            let take = at_most.saturating_sub(turns.busy.get(name).copied().unwrap_or(0));
+            if take > 0 && !held_back.contains(name) {
                 wants.push(Want { function: name.clone(), at_most, take });
             }
         }

@@ -47,6 +47,8 @@ pub enum OptionType {
     MapOf(&'static [&'static str]),
     /// A table from names to texts.
     TextMap,
+    /// A table of any values and tables; what may stand in it only the kind knows, and it says so when it is built.
+    Data,
     /// The name of a bucket of the file; it counts as use of that bucket.
     Bucket,
     /// The name of a table of the file; it counts as use of that table.

@@ -26,7 +26,7 @@ pub use diagnostic::{Diagnostic, Severity, Span};
 pub use duration::{format_duration, parse_duration};
 pub use event::{Event, ObjectVersion, Tick};
 pub use failure::{ErrorKind, Failure, Place};
-pub use file::{Checked, check};
+pub use file::{Checked, check, nearest};
 pub use id::{EventId, Revision, RunId};
 pub use key::{Key, KeyError};
 pub use kind::{KindSpec, OptionSpec, OptionType, Targets, TriggerNeed};

@@ -133,5 +133,6 @@ fn value_schema(option: OptionType) -> Value {
         OptionType::TextOrList => text_or_list(),
         OptionType::MapOf(words) => json!({ "type": "object", "additionalProperties": { "enum": words } }),
         OptionType::TextMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        OptionType::Data => json!({ "type": "object" }),
     }
 }

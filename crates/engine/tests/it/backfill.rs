@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tidegate_engine::{Backfilled, Engine, Intake, Until};
+use tidegate_engine::{Backfill, Backfilled, Engine, Intake, Until};
 use tidegate_model::{ObjectVersion, RunState};
 use tidegate_stores::Page;
 use tokio_util::sync::CancellationToken;
@@ -18,9 +18,13 @@ fn sections(options: &str) -> String {
 }
 
 async fn backfill(engine: &Arc<Engine>, objects: &[ObjectVersion], dry_run: bool) -> Backfilled {
+    backfill_how(engine, objects, Backfill { dry_run, again: false }).await
+}
+
+async fn backfill_how(engine: &Arc<Engine>, objects: &[ObjectVersion], how: Backfill) -> Backfilled {
     let stream = futures::stream::iter(objects.to_vec()).map(Ok).boxed();
     let mut told = Vec::new();
-    let sums = engine.backfill("copy", stream, dry_run, async |sums| told.push(sums)).await.expect("a backfill");
+    let sums = engine.backfill("copy", stream, how, async |sums| told.push(sums)).await.expect("a backfill");
     assert_eq!(told.last(), Some(&sums), "progress is told to the end");
     engine.work(Until::Drained, CancellationToken::new()).await.expect("the end");
     sums
@@ -45,6 +49,24 @@ async fn a_backfill_works_on_what_is_there_once() {
     let again = backfill(&engine, &objects, false).await;
     assert_eq!(again, Backfilled { seen: 1_201, admitted: 0, done_before: 1_200, not_wanted: 1 });
     assert_eq!(house.probe.count("copy"), 1_200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_is_done_again_if_that_is_asked_for() {
+    let house = House::new(&sections("")).await;
+    let objects = [house.put("raw", "a.csv", "x").await];
+    let engine = house.engine();
+    house.run_once(&engine).await;
+    let again = Backfill { again: true, ..Backfill::default() };
+    assert_eq!(backfill_how(&engine, &objects, Backfill { dry_run: true, ..again }).await.admitted, 1);
+    assert_eq!(house.probe.count("copy"), 1, "a dry run only counts");
+    for times in 2..4 {
+        assert_eq!(backfill_how(&engine, &objects, again).await.admitted, 1);
+        assert_eq!(house.probe.count("copy"), times);
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    }
+    assert!(house.runs().await.iter().all(|run| run.state == RunState::Succeeded));
+    assert_eq!(house.run_once(&engine).await, Intake { known: 1, ..Intake::default() }, "nothing is left to do");
 }
 
 #[tokio::test(start_paused = true)]

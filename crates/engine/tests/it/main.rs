@@ -12,5 +12,6 @@ mod harness;
 mod intake;
 mod kinds;
 mod local;
+mod order;
 mod schedules;
 mod simulation;

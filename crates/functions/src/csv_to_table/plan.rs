@@ -82,7 +82,7 @@ impl Plan {
     pub(super) fn new(header: Record<'_>, known: &Known, options: &Options) -> Result<Self, Failure> {
         let line = header.line();
         let mut remarks = Vec::new();
-        let names = names(header, &mut remarks)?;
+        let names = names(header, known, &mut remarks)?;
         let mut columns = key(&names, known, options).map_err(|failure| failure.at_line(line))?;
         let key_columns = columns.len();
         for (index, name) in names.iter().enumerate() {
@@ -147,8 +147,9 @@ fn type_of(columns: &[(String, ValueType)], name: &str) -> Option<ValueType> {
 }
 
 /// The header's names without the blanks around them: ` ABN` in one export is `ABN` in the next. Unnamed columns at the end
-/// are left out, repeated names are numbered.
-fn names(header: Record<'_>, remarks: &mut Vec<String>) -> Result<Vec<String>, Failure> {
+/// are left out, repeated names are numbered; a first column without a name takes that of the key, as tables do whose rows
+/// are numbered.
+fn names(header: Record<'_>, known: &Known, remarks: &mut Vec<String>) -> Result<Vec<String>, Failure> {
     let mut names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
     while names.last().is_some_and(String::is_empty) {
         names.pop();
@@ -159,6 +160,12 @@ fn names(header: Record<'_>, remarks: &mut Vec<String>) -> Result<Vec<String>, F
     };
     if names.is_empty() {
         return Err(bad(0, "has no name").expected("a first line with the names of the columns"));
+    }
+    if let [(key, _)] = known.key.as_slice()
+        && names[0].is_empty()
+        && !names.contains(key)
+    {
+        names[0].clone_from(key);
     }
     if let Some(index) = names.iter().position(String::is_empty) {
         return Err(bad(index, "has no name").expected("a name for every column"));

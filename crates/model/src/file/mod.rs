@@ -21,6 +21,7 @@ use toml_edit::{Document, TomlError};
 
 use self::functions::{Draft, Surroundings};
 use self::raw::{RawEnvironment, RawFile};
+pub use self::report::nearest;
 use self::report::{Problem, Report, did_you_mean, one_of, quote};
 use crate::{Diagnostic, KindSpec, Pipeline, Severity};
 

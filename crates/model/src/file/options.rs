@@ -96,6 +96,10 @@ fn read(option: &OptionSpec, item: &Item, span: &Range<usize>, report: &mut Repo
             let map = read_map(name, item, span, words, report)?;
             Some(Value::Object(map.into_iter().map(|(key, word)| (key.value, Value::String(word.value))).collect()))
         }
+        OptionType::Data => match item.as_table_like() {
+            Some(table) => Some(data(table)),
+            None => wrong(),
+        },
         OptionType::Text
         | OptionType::Character
         | OptionType::Duration
@@ -105,6 +109,33 @@ fn read(option: &OptionSpec, item: &Item, span: &Range<usize>, report: &mut Repo
             Some(text) => read_text(option, text, span, report).map(Value::String),
             None => wrong(),
         },
+    }
+}
+
+/// A table as it is handed to the kind: dates and times become texts.
+fn data(table: &dyn TableLike) -> Value {
+    let entries = table.iter().filter_map(|(name, item)| Some((name.to_owned(), item_data(item)?)));
+    Value::Object(entries.collect())
+}
+
+fn item_data(item: &Item) -> Option<Value> {
+    match item {
+        Item::None => None,
+        Item::Value(value) => Some(value_data(value)),
+        Item::Table(table) => Some(data(table)),
+        Item::ArrayOfTables(tables) => Some(Value::Array(tables.iter().map(|table| data(table)).collect())),
+    }
+}
+
+fn value_data(value: &toml_edit::Value) -> Value {
+    match value {
+        toml_edit::Value::String(text) => Value::from(text.value().as_str()),
+        toml_edit::Value::Integer(number) => Value::from(*number.value()),
+        toml_edit::Value::Float(number) => Value::from(*number.value()),
+        toml_edit::Value::Boolean(is) => Value::from(*is.value()),
+        toml_edit::Value::Datetime(when) => Value::from(when.value().to_string()),
+        toml_edit::Value::Array(list) => Value::Array(list.iter().map(value_data).collect()),
+        toml_edit::Value::InlineTable(table) => data(table),
     }
 }
 
@@ -143,6 +174,10 @@ pub(crate) fn default_value(takes: OptionType, text: &str) -> Option<Value> {
         OptionType::TextList | OptionType::TextOrList => match as_toml() {
             Some(toml_edit::Value::Array(list)) => Value::Array(texts(&list)),
             _ => Value::Array(vec![Value::String(unquoted())]),
+        },
+        OptionType::Data => match as_toml()? {
+            toml_edit::Value::InlineTable(table) => data(&table),
+            _ => return None,
         },
         OptionType::MapOf(_) | OptionType::TextMap => match as_toml()? {
             toml_edit::Value::InlineTable(table) => Value::Object(

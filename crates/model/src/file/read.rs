@@ -274,6 +274,7 @@ pub(crate) fn option_expectation(option: OptionType) -> String {
             format!("a table from names to types, as texts, each {}", one_of(words.iter().copied(), "none"))
         }
         OptionType::TextMap => "a table from names to texts".to_owned(),
+        OptionType::Data => "a table".to_owned(),
         OptionType::Bucket => "the name of a bucket, as text".to_owned(),
         OptionType::Table => "the name of a table, as text".to_owned(),
     }

@@ -156,7 +156,7 @@ pub(super) fn one_of<'n>(names: impl IntoIterator<Item = &'n str>, none: &str) -
 }
 
 /// The candidate that was probably meant, if one is near enough.
-pub(super) fn nearest<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     // Longer words are no slips of the pen, and comparing them would cost their product.
     const LONGEST: usize = 64;
     // Nor does every name of a very long file have to be looked at for each slip.

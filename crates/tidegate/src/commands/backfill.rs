@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 use object_store::ObjectStoreExt;
 use serde_json::json;
-use tidegate_engine::Backfilled;
+use tidegate_engine::{Backfill, Backfilled};
 use tidegate_model::{ErrorKind, Key, ObjectVersion, Trigger};
 use tidegate_stores::{Error, EventSource, Page, Result as StoreResult, bucket};
 use tokio::time::Instant;
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Only objects that the function worked on under older rules.
     #[arg(long)]
     stale: bool,
+    /// Also what is done under the present rules: once more, because a table that the function reads has changed.
+    #[arg(long)]
+    again: bool,
     /// Count, but queue nothing.
     #[arg(long)]
     dry_run: bool,
@@ -147,13 +150,14 @@ fn stale<'w>(wired: &'w Wired, function: &'w str) -> Objects<'w> {
 
 async fn admit(wired: &Wired, args: &Args, objects: Objects<'_>, bar: &Bar) -> Result<Backfilled, Stop> {
     let batch = args.rate.map_or(BATCH, |rate| BATCH.min(rate as usize));
+    let how = Backfill { dry_run: args.dry_run, again: args.again };
     let mut sums = Backfilled::default();
     let mut batches = objects.try_chunks(batch);
     let began = Instant::now();
     while let Some(objects) = batches.next().await {
         let objects = objects.map_err(|error| error.1)?;
         let objects = futures::stream::iter(objects.into_iter().map(Ok)).boxed();
-        let done = wired.engine.backfill(&args.function, objects, args.dry_run, async |_| {}).await?;
+        let done = wired.engine.backfill(&args.function, objects, how, async |_| {}).await?;
         sums = Backfilled {
             seen: sums.seen + done.seen,
             admitted: sums.admitted + done.admitted,
@@ -194,7 +198,7 @@ fn tell(here: &Here, args: &Args, sums: Backfilled) -> Result<(), Stop> {
     if sums.admitted > 0 && !args.dry_run {
         here.printer.hint("tidegate run --once (a `tidegate run` that is under way takes them by itself)");
     } else if sums.done_before > 0 && sums.admitted == 0 {
-        here.printer.remark("what is done under the present rules is not done again");
+        here.printer.remark("what is done under the present rules is not done again without `--again`");
     }
     Ok(())
 }

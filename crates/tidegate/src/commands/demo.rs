@@ -93,6 +93,10 @@ fn show(here: &Here, demo: &Demo, root: &Path) -> Result<Shown, Stop> {
         let (rows, outputs) = made(&wired).await?;
         let failures = wired.state.failures(FailureFilter::default(), Page::first(PAGE)).await?;
         let failures = failures.into_iter();
+        let mut failures: Vec<ShownFailure> =
+            failures.map(|record| ShownFailure { object: record.event.name(), failure: record.failure }).collect();
+        // Which of them ended last is chance.
+        failures.sort_by(|a, b| a.object.cmp(&b.object));
         Ok(Shown {
             pipeline: demo.template,
             dir,
@@ -100,9 +104,7 @@ fn show(here: &Here, demo: &Demo, root: &Path) -> Result<Shown, Stop> {
             runs: summary.runs,
             rows,
             outputs,
-            failures: failures
-                .map(|record| ShownFailure { object: record.event.name(), failure: record.failure })
-                .collect(),
+            failures,
         })
     })?
 }

@@ -33,13 +33,22 @@ pub(crate) struct Template {
 }
 
 /// Every template.
-pub(crate) static TEMPLATES: &[Template] = &[Template {
-    name: "csv-to-table",
-    summary: "a CSV that lands becomes rows of a table",
-    entrance: "incoming",
-    pipeline: include_str!("../templates/csv-to-table/tidegate.toml"),
-    readme: include_str!("../templates/csv-to-table/README.md"),
-}];
+pub(crate) static TEMPLATES: &[Template] = &[
+    Template {
+        name: "csv-to-table",
+        summary: "a CSV that lands becomes rows of a table",
+        entrance: "incoming",
+        pipeline: include_str!("../templates/csv-to-table/tidegate.toml"),
+        readme: include_str!("../templates/csv-to-table/README.md"),
+    },
+    Template {
+        name: "profiles",
+        summary: "sensors' deployments become quality-controlled NetCDF, private and public",
+        entrance: "raw",
+        pipeline: include_str!("../templates/profiles/tidegate.toml"),
+        readme: include_str!("../templates/profiles/README.md"),
+    },
+];
 
 /// Writes the template, or lists them.
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {

@@ -1,6 +1,7 @@
 //! Generated input for `tidegate demo`: one file a pipeline. The same every time, so that what it shows can be tested.
 
 mod csv_to_table;
+mod profiles;
 
 use std::io;
 use std::path::Path;
@@ -16,7 +17,7 @@ pub(crate) struct Demo {
 }
 
 /// Every pipeline there is.
-pub(crate) static DEMOS: &[Demo] = &[csv_to_table::DEMO];
+pub(crate) static DEMOS: &[Demo] = &[csv_to_table::DEMO, profiles::DEMO];
 
 /// Numbers that look random and are the same every time (SplitMix64).
 struct Numbers(u64);

@@ -1,5 +1,6 @@
 //! What a new user does, from the first command to an answer about one row.
 
+use std::fs;
 use std::io::Read;
 
 use serde_json::Value;
@@ -230,10 +231,52 @@ fn the_demo_shows_the_same_every_time() {
         (&csv["runs"]["succeeded"], &csv["runs"]["failed"], &csv["runs"]["rejected"]),
         (&2.into(), &1.into(), &3.into())
     );
+    let profiles = &first[1];
+    assert_eq!(profiles["pipeline"], "profiles");
+    let codes: Vec<_> =
+        profiles["failures"].as_array().unwrap().iter().map(|found| &found["failure"]["code"]).collect();
+    assert_eq!(codes, ["R0314", "R0305", "R0310"]);
+    assert_eq!((&profiles["runs"]["succeeded"], &profiles["runs"]["failed"]), (&20.into(), &3.into()));
     let rows = place.run(&["-C", "one/csv-to-table", "table", "export", "people"]).ends(0).out;
     assert_eq!(rows.lines().count(), 1251);
     place.run(&["demo"]).ends(0).shows(&["csv-to-table", "1,250", "scan.csv"]).says(&["demo --keep DIR"]);
     place.run(&["demo", "--keep", "one"]).ends(1).says(&["is there already"]);
+}
+
+#[test]
+fn the_profiles_template_works_as_it_is() {
+    let place = Place::empty();
+    place.run(&["new", "profiles"]).ends(0).says(&["buckets/raw"]);
+    place.run(&["check"]).ends(0).shows(&["tidegate.toml is right", "register-vessels", "publish"]);
+    place.run(&["run", "--once"]).ends(0);
+    let demo = Place::empty();
+    demo.run(&["demo", "--keep", "."]).ends(0);
+    // Whatever is called `vessels…` is a table of vessels, everything else is of participants.
+    for (name, table) in [("vessels-2.csv", "vessels"), ("v.csv", "participants"), ("vessel.csv", "participants")] {
+        let text = match table {
+            "vessels" => fs::read_to_string(demo.path("profiles/buckets/participation/vessels.csv")).unwrap(),
+            _ => format!("Company name,Vessel number\n{name},1\n"),
+        };
+        place.write(&format!("buckets/participation/{name}"), &text);
+    }
+    place.run(&["run", "--once"]).ends(0);
+    assert_eq!(place.run(&["table", "export", "participants"]).ends(0).out.lines().count(), 3);
+    assert_eq!(place.run(&["table", "export", "vessels"]).ends(0).out.lines().count(), 12);
+    let raw = "0101/MOANA_0101_1_230310060000.csv";
+    let deployment = fs::read_to_string(demo.path(&format!("profiles/buckets/raw/{raw}"))).unwrap();
+    place.write(&format!("buckets/raw/{raw}"), &deployment);
+    place.write("buckets/private/overrides.csv", "deployment,lines,variable,flag,author,reason\n0101/MOANA_0101_1_230310060000,20-30,temperature,4,A. Person,on deck\n");
+    place.run(&["run", "--once"]).ends(0);
+    let row = place.run(&["table", "export", "deployments", "--format", "json"]).ends(0).out;
+    assert!(row.contains("\"qc=4\":11") && row.contains("\"is_public\":\"yes\""), "{row}");
+    // The decision is taken back, and what is done is done again.
+    place.write("buckets/private/overrides.csv", "deployment,lines,variable,flag,author,reason\n");
+    place.run(&["run", "--once"]).ends(0);
+    place.run(&["backfill", "qc", "--again", "--prefix", "0101/"]).ends(0).shows(&["1 queued"]);
+    place.run(&["run", "--once"]).ends(0);
+    let row = place.run(&["table", "export", "deployments", "--format", "json"]).ends(0).out;
+    assert!(!row.contains("\"qc=4\":11"), "{row}");
+    assert_eq!(fs::read_dir(place.path("buckets/public")).unwrap().count(), 1);
 }
 
 #[test]

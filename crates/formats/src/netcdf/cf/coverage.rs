@@ -183,9 +183,10 @@ impl Coverage {
         self.longitude.get()
     }
 
-    /// True if longitudes jump by 360 degrees between the rows, so that they seem to go around the world.
+    /// True if longitudes jump by 360 degrees between the rows, so that they seem to go around the world. A row at -180
+    /// itself, with none beyond it, is on this side.
     fn crosses_antimeridian(&self) -> bool {
-        self.longitude.most <= 180.0 && self.eastward.width() < self.longitude.width()
+        self.longitude.most <= 180.0 && self.eastward.most > 180.0 && self.eastward.width() < self.longitude.width()
     }
 
     /// The range of longitudes that the rows use: up to 180, or up to 360 degrees.

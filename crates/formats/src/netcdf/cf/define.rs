@@ -237,8 +237,9 @@ impl Defines<'_> {
         let Where::Area(area) = self.coverage.position() else { return Vec::new() };
         let middles = [(area.south + area.north) / 2.0, (area.west + area.east) / 2.0];
         let middle = |(axis, degrees): (Horizontal, f64)| {
-            let variable =
-                self.horizontal(axis, &[]).attribute("comment", "positions are withheld: the middle of their area");
+            let variable = self
+                .horizontal(axis, &[])
+                .attribute("comment", "positions are withheld or not known: the middle of their area");
             (self.judged(variable), degrees.into())
         };
         HORIZONTAL.into_iter().zip(middles).map(middle).collect()

@@ -49,6 +49,10 @@ fn every_deployment_scores_all_points_of_cf_and_acdd() {
             it.longitude[8] = -181.0;
         }),
         make("around_the_world", &|it| it.longitude.iter_mut().for_each(|longitude| *longitude += 100.0)),
+        make("at_the_antimeridian", &|it| {
+            it.longitude[3] = -180.0;
+            it.longitude[4] = 0.0;
+        }),
         make("antimeridian", &|it| {
             let track = (0..250).map(|row| 179.99 + f64::from(row) * 1e-4);
             it.longitude = track.map(|east| if east > 180.0 { east - 360.0 } else { east }).collect();

@@ -1,0 +1,221 @@
+//! Kind `publish` (hop 6): a quality-controlled deployment becomes a public file, if its vessel has agreed.
+//!
+//! The private file says whether ([`tidegate_ocean::publication`], or ops_qc's rule for files in its layout); what is public
+//! of it stands on a list, and everything else stays private. What a user must know is in `docs/functions/publish.md`.
+
+mod cf;
+mod ops_qc;
+mod options;
+mod place;
+mod source;
+
+use std::io::{Read, Seek, Write};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tidegate_engine::{Context, Function, Kind, Outcome, OutputFile};
+use tidegate_model::{self as model, ErrorKind, Failure, KindSpec, Pipeline, Targets, TriggerNeed};
+use tidegate_ocean::publication::{Candidate, Private, PublicationRule};
+use tidegate_stores::Table;
+
+use crate::profile_qc::status::{self, Book, Cell};
+use crate::profile_qc::{ENDING, Layout, failure};
+use options::Options;
+use place::Place;
+use source::QcFile;
+
+/// What `publish` tells about itself.
+pub static SPEC: KindSpec = KindSpec {
+    name: "publish",
+    version: 1,
+    summary: "makes a deployment public, without names and as its vessel has agreed",
+    trigger: TriggerNeed::Object,
+    tables: Targets::Optional,
+    buckets: Targets::One,
+    options: options::OPTIONS,
+};
+
+/// The kind, for the catalog.
+pub static KIND: Kind = Kind { spec: &SPEC, build };
+
+struct Publish {
+    options: Arc<Options>,
+    book: Book,
+}
+
+fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Function>, Failure> {
+    Ok(Box::new(Publish { options: Arc::new(Options::read(function, pipeline)?), book: Book::default() }))
+}
+
+/// What is known of the deployment from its row.
+#[derive(Debug, Default)]
+struct Known {
+    /// Its quality control failed, though a file was saved.
+    failed: bool,
+    /// Key of its public file, if there is one.
+    public_file: Option<String>,
+}
+
+#[async_trait]
+impl Function for Publish {
+    async fn call(&self, context: &Context) -> Result<Outcome, Failure> {
+        let key = context.object()?.key.clone();
+        let deployment = key.strip_suffix(ENDING).unwrap_or(&key).to_owned();
+        let known = match &self.options.deployments {
+            Some(table) => known(context.table(table)?.as_ref(), &deployment).await?,
+            None => Known::default(),
+        };
+        let input = context.input().await?;
+        let now = context.now();
+        let (reader, failed) = (input.reader(), known.failed);
+        let decided = blocking(move || decide(&QcFile::open(reader)?, &key, failed, now)).await?;
+        let mut outcome = Outcome::default();
+        if let Ok(name) = &decided {
+            let mut note = format!("public as `{name}`");
+            if let Some(before) = known.public_file.as_ref().filter(|before| *before != name) {
+                note.push_str(&format!("; it was public as `{before}` before: delete that"));
+            }
+            outcome.note = Some(note);
+            self.write(context, input.reader(), name, now).await?;
+        }
+        if let Some(table) = &self.options.deployments {
+            let file = decided.as_ref().ok().or(known.public_file.as_ref()).cloned();
+            let mut cells = status::of_key(&deployment);
+            for (name, text) in [
+                ("is_public", Some(if decided.is_ok() { "yes" } else { "no" }.to_owned())),
+                ("why_private", decided.as_ref().err().map(|private| private.message().to_owned())),
+                ("public_file", file),
+                ("decided_at", Some(now.to_string())),
+            ] {
+                cells.push((name.to_owned(), Cell::Text(text)));
+            }
+            self.book.put(context, table, cells).await?;
+        }
+        let Err(private) = decided else { return Ok(outcome) };
+        if let Some(file) = known.public_file {
+            let reason = format!("`{file}` is public, but may not be any more: {}", private.message());
+            return Err(Failure::new("R0342", ErrorKind::Invalid, reason).help(format!(
+                "delete `{file}` from the bucket `{}`, and `public_file` from its row; or correct the vessel table",
+                self.options.bucket
+            )));
+        }
+        Ok(Outcome { note: Some(format!("stays private: {}", private.message())), ..Outcome::default() })
+    }
+}
+
+impl Publish {
+    async fn write(
+        &self,
+        context: &Context,
+        input: impl Read + Seek + Send + 'static,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let output = context.create(&self.options.bucket, name)?;
+        let (options, name) = (Arc::clone(&self.options), name.to_owned());
+        let output: OutputFile = blocking(move || write(output, &QcFile::open(input)?, &options, &name, now)).await?;
+        context.finish(output)
+    }
+}
+
+/// What the row of a deployment says.
+async fn known(table: &dyn Table, deployment: &str) -> Result<Known, Failure> {
+    let mut known = Known::default();
+    let unavailable = |error: tidegate_stores::Error| error.into_failure("R0325");
+    if table.columns().await.map_err(unavailable)?.is_none() {
+        return Ok(known);
+    }
+    let mut take = |batch: RecordBatch| {
+        let text = |name: &str| {
+            let texts = batch.column_by_name(name)?.as_string_opt::<i32>()?;
+            (!texts.is_empty() && !texts.is_null(0)).then(|| texts.value(0).to_owned())
+        };
+        known = Known { failed: text("failed").as_deref() == Some("yes"), public_file: text("public_file") };
+        Ok(())
+    };
+    table.scan(Some(vec![deployment.to_owned()]), &mut take).await.map_err(unavailable)?;
+    Ok(known)
+}
+
+/// The name under which the file may be public, or why it may not.
+fn decide<R: Read + Seek>(
+    file: &QcFile<R>,
+    key: &str,
+    has_failed: bool,
+    now: Timestamp,
+) -> Result<Result<String, Private>, Failure> {
+    let (public, date) = (file.attribute("public"), file.attribute("publication_date"));
+    let (mut first, mut last) = (f64::NAN, f64::NAN);
+    for time in file.times() {
+        first = if first.is_nan() { time } else { first };
+        last = time;
+    }
+    file.check()?;
+    let verdict = match (has_failed, file.layout) {
+        (true, _) => Err(Private::Failed),
+        (false, Layout::OpsQc) => ops_qc::decide(public.as_deref(), date.as_deref(), first),
+        (false, Layout::Cf) => PublicationRule::default().decide(&Candidate {
+            is_delivered: true,
+            public: public.as_deref(),
+            publication_date: date.as_deref(),
+            first: (first * 1e6) as i64,
+            last: (last * 1e6) as i64,
+            now: now.as_microsecond(),
+        }),
+    };
+    Ok(verdict.map(|()| public_name(file, key, first, last)))
+}
+
+/// A name that tells when a deployment ended and nothing of whose it was. Two that ended in the same second have different
+/// names, except in the layout of ops_qc.
+fn public_name<R: Read + Seek>(file: &QcFile<R>, key: &str, first: f64, last: f64) -> String {
+    let ended = Timestamp::from_second(last as i64).unwrap_or(Timestamp::UNIX_EPOCH).strftime("%Y%m%d_%H%M%S");
+    if file.layout == Layout::OpsQc {
+        let file_name = key.rsplit('/').next().unwrap_or(key);
+        return format!("{}_{ended}_published.nc", file_name.split('_').next().unwrap_or(file_name));
+    }
+    // Of what is public anyway, so that nothing can be found out from it.
+    let mut hasher = Sha256::new();
+    for value in [first, last] {
+        hasher.update(value.to_le_bytes());
+    }
+    for name in ["PRESSURE", "TEMPERATURE"] {
+        hasher.update(file.numbers(name).next().unwrap_or(f64::NAN).to_le_bytes());
+        hasher.update(file.numbers(name).last().unwrap_or(f64::NAN).to_le_bytes());
+    }
+    let digits: String = hasher.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("MOANA_{ended}_{digits}_published.nc")
+}
+
+fn write<R: Read + Seek, W: Write>(
+    output: W,
+    file: &QcFile<R>,
+    options: &Options,
+    name: &str,
+    now: Timestamp,
+) -> Result<W, Failure> {
+    let place = Place::of(file, options.positions);
+    file.check()?;
+    let written = match file.layout {
+        Layout::Cf => cf::write(output, file, &place, options, name.trim_end_matches(".nc"), now),
+        Layout::OpsQc => ops_qc::write(output, file, &place, options, now),
+    };
+    // A column that broke off is the cause of a file that could not be written.
+    file.check()?;
+    written.map_err(failure::of_writing)
+}
+
+async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            // The engine contains panics, and tells them with what they say.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(Failure::new("R0012", ErrorKind::Unavailable, error.to_string())),
+        },
+    }
+}
