@@ -28,6 +28,7 @@ static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Any,
     tables: Targets::Any,
     buckets: Targets::Any,
+    mail: Targets::None,
     options: &[
         option("does", OptionType::OneOf(WORDS), "\"echo\""),
         option("times", OptionType::Integer(0, 1_000), "0"),

@@ -56,6 +56,7 @@ impl House {
             tables,
             admit: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
+            mail: None,
             queue: Arc::new(state.clone()),
             worker: WorkerId("test".to_owned()),
             clock: Arc::new(Timestamp::now),
