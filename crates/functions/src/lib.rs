@@ -5,10 +5,12 @@
 
 pub mod command;
 pub mod csv_to_table;
+pub mod digest;
+pub mod report;
 
 use tidegate_engine::Kind;
 
 /// Every built-in kind, in the order of the reference.
 pub fn catalog() -> Vec<Kind> {
-    vec![command::KIND, csv_to_table::KIND]
+    vec![command::KIND, csv_to_table::KIND, report::KIND, digest::KIND]
 }

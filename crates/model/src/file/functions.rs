@@ -126,9 +126,10 @@ fn targets(
                 .expected("a section `[mail]`")
                 .help("add `[mail]`; it may be empty: each mail is then a file in `.tidegate/mail`");
             report.at(&name.span, problem);
-        } else if !(is_mail || is_ledger)
-            && !known.buckets.contains_key(&name.value)
-            && !known.tables.contains_key(&name.value)
+        } else if !(is_mail
+            || is_ledger
+            || known.buckets.contains_key(&name.value)
+            || known.tables.contains_key(&name.value))
         {
             is_good = false;
             let declared = || known.buckets.keys().chain(known.tables.keys()).map(String::as_str);
