@@ -63,9 +63,10 @@ impl Inner {
             .map_err(|error| self.refused("cannot be reached", &error))?;
         if !server.is_wrapped && connection.can_starttls() {
             let tls = self.tls()?;
-            connection
-                .starttls(&tls, &self.hello)
-                .map_err(|error| self.refused("offers no connection that can be trusted", &error))?;
+            connection.starttls(&tls, &self.hello).map_err(|error| Failure {
+                code: "C0202".to_owned(),
+                ..self.refused("offers no connection that can be trusted", &error)
+            })?;
         }
         if !connection.is_encrypted() && !server.is_here() {
             connection.abort();
@@ -100,8 +101,9 @@ impl Inner {
     }
 
     fn refused(&self, what: &str, error: &SmtpError) -> Failure {
-        let code = if error.is_tls() { "C0202" } else { "C0201" };
-        let reason = format!("the mail server {} {what}: {}", self.server, told(error));
+        let why = told(error);
+        let code = if error.is_tls() || why.contains("certificate") { "C0202" } else { "C0201" };
+        let reason = format!("the mail server {} {what}: {why}", self.server);
         Failure::new(code, ErrorKind::Unavailable, reason)
     }
 }
@@ -155,7 +157,8 @@ impl Delivery for Connection {
     }
 
     async fn hand_over(&mut self, mail: &DueMail) -> Result<(), Undelivered> {
-        let message = mail.message.clone();
+        // The end of the last line belongs to the dot that ends the content.
+        let message = mail.message.strip_suffix(b"\r\n").unwrap_or(&mail.message).to_vec();
         self.step(move |connection, _| {
             // Until the server has said that it wants the content, it has nothing that it could keep.
             connection.command(Data).map_err(|error| judged(&error, Undelivered::Lost))?;

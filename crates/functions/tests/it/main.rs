@@ -3,3 +3,4 @@
 mod command;
 mod csv_to_table;
 mod harness;
+mod report;
