@@ -12,5 +12,6 @@ mod harness;
 mod intake;
 mod kinds;
 mod local;
+mod mails;
 mod schedules;
 mod simulation;
