@@ -27,6 +27,7 @@ const HOUSE: &[Floor] = &[
     floor(3, "tidegate-aws"),
     floor(3, "tidegate-postgres"),
     floor(3, "tidegate-nats"),
+    floor(3, "tidegate-smtp"),
     floor(3, "tidegate-server"),
     floor(4, "tidegate-functions"),
     floor(5, "tidegate"),

@@ -43,6 +43,7 @@ static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Any,
     tables: Targets::None,
     buckets: Targets::None,
+    mail: Targets::None,
     options: &[],
 };
 
@@ -98,6 +99,7 @@ impl House {
             tables: BTreeMap::new(),
             admit: Arc::new(self.state.clone()),
             ledger: Arc::new(self.state.clone()),
+            mail: None,
             queue: Arc::new(self.state.clone()),
             worker: worker(),
             clock: Arc::new(Timestamp::now),

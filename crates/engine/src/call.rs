@@ -66,7 +66,8 @@ async fn call_and_commit(engine: &Engine, ready: &Ready, context: &Context) -> R
     let outcome = ready.function.call(context).await?;
     let staged = std::mem::take(&mut context.made().staged);
     let mut outputs = std::mem::take(&mut context.made().rows);
-    if !staged.is_empty() {
+    let mails = std::mem::take(&mut context.made().mails);
+    if !(staged.is_empty() && mails.is_empty()) {
         context.ensure_current().await?;
     }
     for ((bucket, key), file) in staged {
@@ -76,6 +77,9 @@ async fn call_and_commit(engine: &Engine, ready: &Ready, context: &Context) -> R
         engine.committing().insert((bucket.clone(), key.clone()), context.attempt.hops + 1);
         context.made().committing.push((bucket, key));
         outputs.push(file.commit(store.as_ref()).await?);
+    }
+    if !mails.is_empty() {
+        outputs.extend(crate::mail::commit(context, mails).await?);
     }
     Ok((outcome, outputs))
 }

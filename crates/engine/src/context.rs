@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::grants::{GrantedTable, ReadOnly, denied};
 use crate::input::Input;
+use crate::mail::Message;
 use crate::output::OutputFile;
 use crate::wiring::Wiring;
 
@@ -36,6 +37,8 @@ pub(crate) struct Made {
     pub(crate) staged: BTreeMap<(String, String), OutputFile>,
     /// Table loads that are committed.
     pub(crate) rows: Vec<Output>,
+    /// Mails that wait for the outbox, in the order they were written.
+    pub(crate) mails: Vec<Message>,
     /// SHA-256 of the input, once it was read to its end.
     pub(crate) input_sha256: Option<String>,
     /// Bucket and key of the objects whose commit has begun.

@@ -5,7 +5,7 @@
 //! | 2 admit, 3 enqueue | `intake.rs` | which functions want the event; ledger, then queue |
 //! | 4 lease | `worker.rs`, `order.rs` | within each function's concurrency, writers of tables before their readers |
 //! | 5 call | `call.rs`, [`Context`] | the function gets its object and its grants, a time limit, and walls around panics |
-//! | 7 write | `output.rs`, `grants.rs` | outputs are committed whole, and noted |
+//! | 7 write | `output.rs`, `grants.rs`, `mail.rs` | outputs are committed whole, and noted |
 //! | 8 settle | `settle.rs` | the ledger first, then the queue |
 //!
 //! `recover.rs` enters the same path at hop 4 after a crash, `schedule.rs` at hop 2 with ticks, `backfill.rs` at hop 2
@@ -19,8 +19,10 @@ mod context;
 mod engine;
 mod function;
 mod grants;
+mod history;
 mod input;
 mod intake;
+mod mail;
 mod order;
 mod output;
 mod recover;
@@ -37,6 +39,7 @@ pub use engine::{Engine, Observer};
 pub use function::{Build, Function, Kind, Outcome};
 pub use input::{Input, InputReader};
 pub use intake::Intake;
+pub use mail::{Message, Post};
 pub use output::OutputFile;
 pub use retry::Retried;
 pub use wiring::{Chance, Clock, Wiring};

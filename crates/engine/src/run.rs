@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 const MOST_KEPT: usize = 10_000;
 
 impl Engine {
-    /// Watches, keeps schedules and works until `stop` is cancelled.
+    /// Watches, keeps schedules, works and sends mails until `stop` is cancelled.
     ///
     /// # Errors
     /// The first part that fails for good, with all others stopped.
@@ -33,6 +33,8 @@ impl Engine {
         parts.spawn(async move { engine.keep_schedules(token).await });
         let (engine, token) = (Arc::clone(self), stop.clone());
         parts.spawn(async move { engine.work(Until::Stopped, token).await });
+        let (engine, token) = (Arc::clone(self), stop.clone());
+        parts.spawn(async move { engine.keep_sending(token).await });
         let mut first_error = Ok(());
         while let Some(ended) = parts.join_next().await {
             let ended = ended
@@ -45,8 +47,8 @@ impl Engine {
         first_error
     }
 
-    /// Admits due ticks, lists every bucket and works, again and again until a round finds nothing new. `list` makes a
-    /// source that reports once what is in a bucket.
+    /// Admits due ticks, lists every bucket and works, again and again until a round finds nothing new; then sends
+    /// the mails that wait. `list` makes a source that reports once what is in a bucket.
     ///
     /// # Errors
     /// `Unavailable`; if it is about objects that could not be looked into, everything else was worked on.
@@ -76,6 +78,7 @@ impl Engine {
             // What was known in a later round is what this call has just worked on.
             total += Intake { known: if is_first { round.known } else { 0 }, ..round };
             if !(found_new || is_first) || stop.is_cancelled() {
+                self.drain_mails(&stop).await?;
                 return unread.map_or(Ok(total), Err);
             }
             is_first = false;

@@ -133,7 +133,7 @@ fn objects_of(outputs: &[Output]) -> Vec<ObjectVersion> {
             etag: etag.clone(),
             size: *size,
         }),
-        Output::Rows { .. } => None,
+        Output::Rows { .. } | Output::Mail { .. } => None,
     });
     objects.collect()
 }

@@ -9,6 +9,8 @@ use object_store::ObjectStore;
 use tidegate_model::Pipeline;
 use tidegate_stores::{Admit, Ledger, Queue, Table, WorkerId};
 
+use crate::mail::Post;
+
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -31,6 +33,8 @@ pub struct Wiring {
     pub admit: Arc<dyn Admit>,
     /// Where history is kept.
     pub ledger: Arc<dyn Ledger>,
+    /// Where mails wait and who carries them away, if the pipeline mails.
+    pub mail: Option<Post>,
     /// Where runs wait.
     pub queue: Arc<dyn Queue>,
     /// This process.

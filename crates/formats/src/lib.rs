@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`sniff()`] | names a content by its first bytes | 2, admit |
 //! | [`csv`] | CSV to records in bounded memory, records and batches to CSV | 6, work |
+//! | [`mail`] | letters and attachments to the bytes of a mail | 7, write |
 //! | [`moana`] | files of Moana sensors to rows, every line accounted for | 6, work |
 //! | [`json`] | batches to JSON lines or a JSON array | 6, work |
 //! | [`netcdf`] | NetCDF classic both ways, and deployments as CF trajectories in it | 6, work |
@@ -25,6 +26,7 @@
 pub mod csv;
 mod error;
 pub mod json;
+pub mod mail;
 pub mod moana;
 pub mod netcdf;
 pub mod parquet;

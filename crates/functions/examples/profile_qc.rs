@@ -227,6 +227,8 @@ async fn engine(dir: &Path) -> Done<(Arc<Engine>, State, BTreeMap<String, OpenBu
         places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
         buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
         tables,
+        mail: None,
+        admit: Arc::new(state.clone()),
         ledger: Arc::new(state.clone()),
         queue: Arc::new(state.clone()),
         worker: WorkerId(format!("bench-{}", std::process::id())),

@@ -5,12 +5,14 @@
 
 pub mod command;
 pub mod csv_to_table;
+pub mod digest;
 pub mod profile_qc;
 pub mod publish;
+pub mod report;
 
 use tidegate_engine::Kind;
 
 /// Every built-in kind, in the order of the reference.
 pub fn catalog() -> Vec<Kind> {
-    vec![command::KIND, csv_to_table::KIND, profile_qc::KIND, publish::KIND]
+    vec![command::KIND, csv_to_table::KIND, profile_qc::KIND, publish::KIND, report::KIND, digest::KIND]
 }

@@ -95,6 +95,11 @@ derived_id!(
     RunId, 16
 );
 derived_id!(
+    /// Identity of a mail in an outbox: 16 bytes, printed as 32 hexadecimal digits. A secret of the outbox is among its
+    /// parts, so that nobody can try out addresses on it.
+    MailId, 16
+);
+derived_id!(
     /// Identity of a function's rules: its kind's version, its options and its grants; 8 bytes, 16 digits.
     Revision, 8
 );

@@ -86,6 +86,8 @@ pub struct KindSpec {
     pub tables: Targets,
     /// Buckets it writes to.
     pub buckets: Targets,
+    /// Whether it mails.
+    pub mail: Targets,
     /// Its options.
     pub options: &'static [OptionSpec],
 }

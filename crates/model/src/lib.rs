@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod address;
 mod codes;
 mod diagnostic;
 mod duration;
@@ -21,17 +22,19 @@ mod render;
 mod run;
 mod schema;
 
+pub use address::Address;
 pub use codes::{PAGES, codes, explain};
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use duration::{format_duration, parse_duration};
 pub use event::{Event, ObjectVersion, Tick};
 pub use failure::{ErrorKind, Failure, Place};
 pub use file::{Checked, check, nearest};
-pub use id::{EventId, Revision, RunId};
+pub use id::{EventId, MailId, Revision, RunId};
 pub use key::{Key, KeyError};
 pub use kind::{KindSpec, OptionSpec, OptionType, Targets, TriggerNeed};
 pub use pipeline::{
-    Bucket, Columns, Cron, Function, Grants, KeyGlobs, Pipeline, Retry, Setting, Table, TableKey, Trigger, ValueType,
+    Bucket, Columns, Cron, Function, Grants, KeyGlobs, Mail, Pipeline, Retry, Setting, Table, TableKey, Trigger,
+    ValueType,
 };
 pub use reference::reference;
 pub use render::{render, render_json};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Revision;
+use crate::{Address, Revision};
 
 /// A pipeline file that passed every check, with one environment's overrides applied.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,6 +22,9 @@ pub struct Pipeline {
     pub tables: BTreeMap<String, Table>,
     /// `[function.*]` in the order of the file.
     pub functions: Vec<Function>,
+    /// `[mail]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mail>,
     /// How many runs may be under way at once, over all functions; `[pipeline] concurrency`.
     pub concurrency: usize,
     /// `[secrets] file`: a file of `NAME=value` lines, relative to the pipeline file; `None`: `.env`, if there is one.
@@ -81,6 +84,24 @@ pub struct Table {
     pub key: Vec<TableKey>,
     /// Declared columns; others are added as they appear.
     pub columns: Columns,
+}
+
+/// How mails are sent, and who gets those for the operators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mail {
+    /// The mail server: `smtp://host:port` or `smtps://host:port`; `None`: each mail is a file in `.tidegate/mail`.
+    pub url: Option<String>,
+    /// A file of certificates (PEM) that are trusted besides the usual ones, relative to the pipeline file.
+    pub ca: Option<String>,
+    /// Who logs in at the server, and with what.
+    #[serde(skip)]
+    pub login: Option<(Setting, Setting)>,
+    /// Who the mails are from.
+    #[serde(skip)]
+    pub from: Address,
+    /// Who gets mails for the operators.
+    #[serde(skip)]
+    pub operator: Vec<Address>,
 }
 
 /// Declared columns of a table, in the order of the file.
@@ -150,7 +171,7 @@ pub struct Function {
     pub kind: String,
     /// Its options with defaults filled in, each of the type its [`crate::OptionSpec`] says; durations as texts.
     pub options: Map<String, Value>,
-    /// `into` as written: buckets and tables, in order.
+    /// `into` as written: buckets, tables and `mail`, in order.
     pub into: Vec<String>,
     /// What it may touch.
     pub grants: Grants,
@@ -194,6 +215,12 @@ pub struct Grants {
     pub read_tables: BTreeSet<String>,
     /// Tables it may write.
     pub write_tables: BTreeSet<String>,
+    /// True if it may mail.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mail: bool,
+    /// True if it may read what became of the pipeline's runs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ledger: bool,
 }
 
 /// How failed attempts are repeated: exponential backoff with full jitter.

@@ -1,6 +1,6 @@
 //! The reference of the pipeline file, generated from the tables that reading follows, so that it cannot drift.
 
-use crate::file::keys::{BUCKET, KeySpec, ON, RETRY, SECTIONS, TABLE, Takes};
+use crate::file::keys::{BUCKET, KeySpec, MAIL, ON, RETRY, SECTIONS, TABLE, Takes};
 use crate::file::read::{expectation, option_expectation};
 use crate::{KindSpec, Targets, TriggerNeed};
 
@@ -21,7 +21,7 @@ objects are chosen by globs: `*` stays within a folder, `**/` crosses folders, `
 const ENVIRONMENTS: &str = "\
 ## Environments
 
-An environment overrides where declared buckets and tables are, never what happens. It is chosen with `--env NAME`.
+An environment overrides where declared buckets and tables are and how mails are sent, never what happens. It is chosen with `--env NAME`.
 Without `--env` no override holds. Its settings take the place of the bucket's own key by key.
 ";
 
@@ -54,6 +54,8 @@ pub fn reference(kinds: &[&KindSpec]) -> String {
         page.push_str(&format!("\n### `[env.NAME.{section}.NAME]`\n\n"));
         keys_table(keys.iter().filter(|key| key.is_place), &mut page);
     }
+    page.push_str("\n### `[env.NAME.mail]`\n\n");
+    keys_table(MAIL.iter(), &mut page);
     page.push('\n');
     page.push_str(LOOPS);
     page.push_str("\n## Kinds\n\nWhat can stand after `run =`, each with the options under `with`.\n");
@@ -81,7 +83,15 @@ fn kind_section(kind: &KindSpec, page: &mut String) {
     };
     page.push_str(&format!("\n### `{}`\n\n{}\n\n", kind.name, kind.summary));
     let (tables, buckets) = (targets(kind.tables, "table"), targets(kind.buckets, "bucket"));
-    page.push_str(&format!("Started by {trigger}. Writes to {tables} and {buckets}. Version {}.\n", kind.version));
+    let mails = match kind.mail {
+        Targets::None => "",
+        Targets::One => " Mails.",
+        Targets::Optional | Targets::Any => " May mail.",
+    };
+    page.push_str(&format!(
+        "Started by {trigger}. Writes to {tables} and {buckets}.{mails} Version {}.\n",
+        kind.version
+    ));
     if kind.options.is_empty() {
         page.push_str("\nNo options.\n");
         return;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::MailId;
+
 /// Where a run stands. The ledger stores it; only [`RunState::may_become`] moves are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -87,6 +89,15 @@ pub enum Output {
         deleted: u64,
         /// SHA-256 of the input that made them, hexadecimal.
         sha256: String,
+    },
+    /// A mail in the outbox. What became of it there, the outbox tells.
+    Mail {
+        /// Its id in the outbox.
+        message_id: MailId,
+        /// Whom it is for, in a word that is no address: a vessel's name, `operator`.
+        about: String,
+        /// Size in bytes.
+        size: u64,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::file::keys::{BUCKET, KeySpec, SECTIONS, SectionSpec, TABLE, Takes};
+use crate::file::keys::{BUCKET, KeySpec, MAIL, SECTIONS, SectionSpec, TABLE, Takes};
 use crate::file::options::default_value;
 use crate::{KindSpec, OptionSpec, OptionType};
 
@@ -22,7 +22,11 @@ pub fn json_schema(kinds: &[&KindSpec]) -> Value {
     let environment = json!({
         "type": "object",
         "additionalProperties": false,
-        "properties": { "bucket": places(BUCKET), "table": places(TABLE) },
+        "properties": {
+            "bucket": places(BUCKET),
+            "table": places(TABLE),
+            "mail": object(&MAIL.iter().collect::<Vec<_>>(), kinds),
+        },
     });
     let mut environments = named(environment);
     environments["description"] = "Environments: they override where things are, never what happens.".into();

@@ -158,6 +158,8 @@ pub struct RunFilter {
     pub id_prefix: Option<String>,
     /// Seen at or after.
     pub since: Option<Timestamp>,
+    /// Settled at or after the first moment, and before the second.
+    pub settled: Option<(Timestamp, Timestamp)>,
     /// Only runs with refused rows.
     pub with_rejects: bool,
 }

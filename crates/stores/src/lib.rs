@@ -7,6 +7,8 @@
 //! | [`Queue`] | hops 3 and 4, enqueue and lease | SQLite ([`sqlite`]), memory |
 //! | [`Ledger`] | hops 2 and 8, admit and settle | SQLite ([`sqlite`]), memory |
 //! | [`Admit`] | hops 2 and 3 together | SQLite in one transaction, any other two in steps ([`Apart`]) |
+//! | [`mail::Outbox`] | hop 7, mails that wait | SQLite ([`mail`]) |
+//! | [`mail::Courier`] | carries mails away | a directory |
 //! | [`Tables`] | hop 7, write | SQLite, memory ([`table`]) |
 //!
 //! Each seam says what is true *after* a call; its contract suite (feature `testing`) holds every peer to that.
@@ -21,6 +23,7 @@ mod error;
 mod event_source;
 mod filesystem;
 mod ledger;
+pub mod mail;
 mod queue;
 pub mod sqlite;
 pub mod table;

@@ -17,7 +17,8 @@ pub(crate) fn start(verbose: u8, quiet: bool, json: bool) {
     // The libraries below us are heard only when they warn, or when everything is asked for.
     let filter =
         Targets::new().with_default(if verbose > 2 { ours } else { ours.min(LevelFilter::WARN) }).with_targets(
-            ["tidegate", "tidegate_engine", "tidegate_stores", "tidegate_functions"].map(|target| (target, ours)),
+            ["tidegate", "tidegate_engine", "tidegate_stores", "tidegate_functions", "tidegate_smtp"]
+                .map(|target| (target, ours)),
         );
     let is_terminal = std::io::stderr().is_terminal();
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && is_terminal;

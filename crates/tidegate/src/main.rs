@@ -94,6 +94,8 @@ enum Command {
     Failures(commands::failures::Args),
     /// Where an object came from, and what became of it.
     Trace(commands::trace::Args),
+    /// What mails wait, were sent or failed; send failed ones again.
+    Mail(commands::mail::Args),
     /// Look into tables.
     Table(commands::table::Args),
     /// What an error code means, and how to mend it.
@@ -143,6 +145,7 @@ fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
         Command::Runs(args) => commands::runs::run(here, &args),
         Command::Failures(args) => commands::failures::run(here, args),
         Command::Trace(args) => commands::trace::run(here, &args),
+        Command::Mail(args) => commands::mail::run(here, args),
         Command::Table(args) => commands::table::run(here, &args),
         Command::Explain(args) => commands::explain::run(here, &args),
         Command::Demo(args) => commands::demo::run(here, &args),

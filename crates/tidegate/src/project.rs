@@ -113,6 +113,11 @@ impl Project {
         self.state_dir().join("state.db")
     }
 
+    /// The database of mails that wait.
+    pub(crate) fn outbox_path(&self) -> PathBuf {
+        self.state_dir().join("mail.db")
+    }
+
     /// The database of tables without a url.
     pub(crate) fn tables_path(&self) -> PathBuf {
         self.state_dir().join("tables.db")

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_engine::{Chance, Engine, Observer, Wiring};
+use tidegate_engine::{Chance, Engine, Observer, Post, Wiring};
 use tidegate_model::ErrorKind;
 use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
+use tidegate_stores::mail::{Courier, Directory, Outbox, SqliteOutbox};
 use tidegate_stores::sqlite::{Alive, State};
 use tidegate_stores::table::SqliteTables;
 use tidegate_stores::{EventSource, Ledger, Table, Tables, WorkerId, watch};
@@ -55,6 +56,8 @@ pub(crate) struct Wired {
     pub(crate) engine: Arc<Engine>,
     /// Queue and ledger.
     pub(crate) state: State,
+    /// Where mails wait, if the pipeline mails.
+    pub(crate) outbox: Option<Arc<dyn Outbox>>,
     /// The buckets by name.
     pub(crate) buckets: BTreeMap<String, OpenBucket>,
     worker: WorkerId,
@@ -74,6 +77,8 @@ impl Wired {
             .map_err(|error| Stop::file("made", &project.state_dir(), &error))?;
         let state = State::open(&path)?;
         let worker = worker_id();
+        let mail = open_post(project)?;
+        let outbox = mail.as_ref().map(|post| Arc::clone(&post.outbox));
         let wiring = Wiring {
             pipeline: Arc::clone(&project.pipeline),
             dir: project.dir.clone(),
@@ -82,6 +87,7 @@ impl Wired {
             tables,
             admit: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
+            mail,
             queue: Arc::new(state.clone()),
             worker: worker.clone(),
             clock: Arc::new(Timestamp::now),
@@ -92,7 +98,7 @@ impl Wired {
             Some(observer) => engine.observed(observer),
             None => engine,
         };
-        Ok(Self { engine: Arc::new(engine), state, buckets, worker, locks: State::worker_locks(&path) })
+        Ok(Self { engine: Arc::new(engine), state, outbox, buckets, worker, locks: State::worker_locks(&path) })
     }
 
     /// Announces this process as a worker and takes over what dead ones held. The lock lasts as long as what this
@@ -179,6 +185,52 @@ pub(crate) async fn open_tables(project: &Project) -> Result<BTreeMap<String, Ar
         tables.insert(name.clone(), local.table(name).await?);
     }
     Ok(tables)
+}
+
+/// Opens the outbox of a pipeline that mails, and whoever carries its mails away.
+fn open_post(project: &Project) -> Result<Option<Post>, Stop> {
+    let Some(mail) = &project.pipeline.mail else { return Ok(None) };
+    let courier = match &mail.url {
+        None => Arc::new(Directory::new(project.state_dir().join("mail"))) as Arc<dyn Courier>,
+        Some(url) => smtp(project, mail, url)?,
+    };
+    Ok(Some(Post { outbox: Arc::new(SqliteOutbox::open(&project.outbox_path())?), courier }))
+}
+
+#[cfg(feature = "smtp")]
+fn smtp(project: &Project, mail: &tidegate_model::Mail, url: &str) -> Result<Arc<dyn Courier>, Stop> {
+    use tidegate_model::Setting;
+    use tidegate_smtp::{Login, Server, Smtp};
+
+    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
+    let text = |setting: &Setting| match setting {
+        Setting::Plain(text) => Ok(text.clone()),
+        Setting::Secret(name) => secrets.value(name),
+    };
+    let mut server = Server::parse(url)?;
+    if let Some((user, password)) = &mail.login {
+        server.login = Some(Login { user: text(user)?, password: text(password)? });
+    }
+    if let Some(ca) = &mail.ca {
+        let path = project.dir.join(ca);
+        server.ca = Some(std::fs::read(&path).map_err(|error| Stop::file("read", &path, &error))?);
+    }
+    Ok(Arc::new(Smtp::new(server, &mail.from)?))
+}
+
+#[cfg(not(feature = "smtp"))]
+fn smtp(_: &Project, _: &tidegate_model::Mail, _: &str) -> Result<Arc<dyn Courier>, Stop> {
+    Err(Stop::wrong("this tidegate was built without SMTP").help("leave `url` out of `[mail]`: mails are then files"))
+}
+
+/// The outbox of a pipeline; `None` if it has never mailed, and none is made for it.
+///
+/// # Errors
+/// If it cannot be opened.
+pub(crate) fn open_outbox(project: &Project) -> Result<Option<SqliteOutbox>, Stop> {
+    let path = project.outbox_path();
+    let exists = path.try_exists().map_err(|error| Stop::file("read", &path, &error))?;
+    Ok(if exists { Some(SqliteOutbox::open(&path)?) } else { None })
 }
 
 /// The history of a pipeline. One that has never run has an empty one, and none is made for it.

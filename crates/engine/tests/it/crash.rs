@@ -129,6 +129,7 @@ async fn look(dir: &Path) -> Seen {
     for ((function, key), run) in newest.into_iter().filter(|(_, run)| run.state == RunState::Succeeded) {
         let made = run.outputs.iter().map(|output| match output {
             Output::Object { bucket, key, size, sha256, .. } => format!("{bucket}/{key} {size} {sha256}"),
+            Output::Mail { message_id, about, size } => format!("{message_id} {about} {size}"),
             Output::Rows { table, inserted, updated, unchanged, deleted, sha256 } => {
                 format!("{table} {inserted} {updated} {unchanged} {deleted} {sha256}")
             }

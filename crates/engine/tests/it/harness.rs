@@ -157,6 +157,7 @@ impl House {
             buckets: self.buckets.iter().map(|(name, inner)| (name.clone(), bucket(inner))).collect(),
             places: BTreeMap::new(),
             tables: self.tables.iter().map(|(name, inner)| (name.clone(), table(inner))).collect(),
+            mail: None,
             worker: WorkerId(worker.to_owned()),
             clock: Arc::new(move || now(began, &skew)),
             chance: Arc::new(move || chance.unit()),

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use async_trait::async_trait;
-use tidegate_engine::{Context, Function, Kind, Outcome};
+use tidegate_engine::{Context, Function, Kind, Message, Outcome};
 use tidegate_model::{
-    self as model, ErrorKind, Event, Failure, KindSpec, OptionSpec, OptionType, Pipeline, Targets, TriggerNeed,
-    ValueType,
+    self as model, Address, ErrorKind, Event, Failure, KindSpec, OptionSpec, OptionType, Pipeline, Targets,
+    TriggerNeed, ValueType,
 };
 use tidegate_stores::{Load, LoadMode, OnDuplicate};
 use tokio::sync::watch;
 
 /// What the kind can be told to do.
-const WORDS: &[&str] = &["echo", "load", "fail", "refuse", "panic", "hang", "block", "read", "write", "table"];
+const WORDS: &[&str] = &["echo", "load", "fail", "refuse", "panic", "hang", "block", "read", "write", "table", "mail"];
 
 const fn option(name: &'static str, takes: OptionType, default: &'static str) -> OptionSpec {
     OptionSpec { name, takes, default: Some(default), required: false, doc: "For tests." }
@@ -28,6 +28,7 @@ static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Any,
     tables: Targets::Any,
     buckets: Targets::Any,
+    mail: Targets::Optional,
     options: &[
         option("does", OptionType::OneOf(WORDS), "\"echo\""),
         option("times", OptionType::Integer(0, 1_000), "0"),
@@ -172,6 +173,12 @@ impl Function for Test {
             }
             "read" => drop(context.bucket(&self.name)?),
             "write" => drop(context.create(&self.name, "x")?),
+            "mail" => {
+                self.echo(context).await?;
+                for _ in 0..2 {
+                    context.mail(self.message(context).await?)?;
+                }
+            }
             "table" => self.load_into(context, &self.name, String::new()).await?,
             _ => self.echo(context).await?,
         }
@@ -192,6 +199,17 @@ impl Test {
             }
             Event::Tick(tick) => Ok(tick.planned_at.to_string()),
         }
+    }
+
+    async fn message(&self, context: &Context) -> Result<Message, Failure> {
+        Ok(Message {
+            to: Address::parse("ann@example.org").expect("an address"),
+            about: "Ann, ann@example.org".to_owned(),
+            identity: (!self.name.is_empty()).then(|| self.name.clone()),
+            subject: self.input(context).await?,
+            text: "the tide is high".to_owned(),
+            attachments: Vec::new(),
+        })
     }
 
     /// The input becomes an object of the same key in every bucket of `into`.

@@ -12,6 +12,7 @@ mod harness;
 mod intake;
 mod kinds;
 mod local;
+mod mails;
 mod order;
 mod schedules;
 mod simulation;

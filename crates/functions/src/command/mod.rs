@@ -27,6 +27,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Any,
     tables: Targets::None,
     buckets: Targets::Any,
+    mail: Targets::None,
     options: &[
         OptionSpec {
             name: "program",

@@ -35,7 +35,7 @@ async fn a_program_reads_the_object_and_what_it_leaves_becomes_objects() {
         .iter()
         .map(|output| match output {
             Output::Object { key, size, .. } => (key.as_str(), *size),
-            Output::Rows { .. } => panic!("no rows"),
+            Output::Rows { .. } | Output::Mail { .. } => panic!("an object"),
         })
         .collect();
     assert_eq!(keys[0], ("deep/a b.txt", 4));

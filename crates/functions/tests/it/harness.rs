@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::FutureExt;
-use jiff::Timestamp;
-use tidegate_engine::{Engine, Wiring};
+use jiff::{SignedDuration, Timestamp};
+use tidegate_engine::{Engine, Post, Wiring};
 use tidegate_functions::catalog;
 use tidegate_model::{self as model, KindSpec};
+use tidegate_smtp::{Server, Smtp};
 use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
+use tidegate_stores::mail::{Courier, Directory, SqliteOutbox};
 use tidegate_stores::sqlite::State;
 use tidegate_stores::table::SqliteTables;
 use tidegate_stores::{Ledger, Page, RunFilter, RunRecord, Table, Tables, WorkerId, watch};
@@ -22,12 +25,35 @@ pub(crate) struct House {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) engine: Arc<Engine>,
     pub(crate) state: State,
+    /// Days by which the clock was set forward.
+    days: Arc<AtomicI64>,
     buckets: BTreeMap<String, OpenBucket>,
+}
+
+/// An outbox in `folder`, and the courier that the pipeline file names.
+fn post(mail: &model::Mail, folder: &std::path::Path) -> Post {
+    fs::create_dir_all(folder).expect("a folder");
+    let courier: Arc<dyn Courier> = match &mail.url {
+        Some(url) => Arc::new(Smtp::new(Server::parse(url).expect("a server"), &mail.from).expect("a courier")),
+        None => Arc::new(Directory::new(folder.join("sent"))),
+    };
+    Post { outbox: Arc::new(SqliteOutbox::open(&folder.join("mail.db")).expect("an outbox")), courier }
 }
 
 impl House {
     /// Checks the pipeline file and builds the engine; panics with the diagnostics if it is wrong.
     pub(crate) fn new(pipeline_file: &str) -> Self {
+        Self::build(pipeline_file).expect("an engine")
+    }
+
+    /// The code of the failure for which no engine can be built.
+    pub(crate) fn refused(pipeline_file: &str) -> String {
+        let error = Self::build(pipeline_file).err().expect("an error").to_string();
+        let code = error.split(": ").find(|part| part.starts_with('R') && part.len() == 5);
+        code.unwrap_or(&error).to_owned()
+    }
+
+    fn build(pipeline_file: &str) -> tidegate_stores::Result<Self> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let kinds = catalog();
         let specs: Vec<&KindSpec> = kinds.iter().map(|kind| kind.spec).collect();
@@ -48,6 +74,9 @@ impl House {
         let tables: BTreeMap<String, Arc<dyn Table>> =
             pipeline.tables.keys().map(|name| (name.clone(), table(name))).collect();
         let state = State::in_memory().expect("a state database");
+        let mail = pipeline.mail.as_ref().map(|mail| post(mail, &dir.path().join("mail")));
+        let days = Arc::new(AtomicI64::new(0));
+        let forward = Arc::clone(&days);
         let wiring = Wiring {
             pipeline: Arc::new(pipeline),
             dir: dir.path().to_owned(),
@@ -56,13 +85,19 @@ impl House {
             tables,
             admit: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
+            mail,
             queue: Arc::new(state.clone()),
             worker: WorkerId("test".to_owned()),
-            clock: Arc::new(Timestamp::now),
+            clock: Arc::new(move || Timestamp::now() + SignedDuration::from_hours(24 * forward.load(Ordering::SeqCst))),
             chance: Arc::new(|| 0.0),
         };
-        let engine = Arc::new(Engine::new(wiring, &kinds).expect("an engine"));
-        Self { dir, engine, state, buckets }
+        let engine = Arc::new(Engine::new(wiring, &kinds)?);
+        Ok(Self { dir, engine, state, days, buckets })
+    }
+
+    /// Sets the clock forward by a day.
+    pub(crate) fn sleep_till_tomorrow(&self) {
+        self.days.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Writes a file of the pipeline's directory, making its folders.

@@ -4,3 +4,4 @@ mod command;
 mod csv_to_table;
 mod harness;
 mod profile_qc;
+mod report;

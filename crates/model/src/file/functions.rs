@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::keys::{FUNCTION_CONCURRENCY, TIMEOUT_SECS};
+use super::keys::{FUNCTION_CONCURRENCY, LEDGER_WORD, MAIL_WORD, TIMEOUT_SECS};
 use super::options::{self, Options};
 use super::raw::RawFunction;
 use super::report::{Problem, Report, Spanned, did_you_mean, one_of, quote};
@@ -17,6 +17,7 @@ use crate::{Bucket, Function, Grants, KindSpec, Retry, Revision, Table, Targets,
 pub(super) struct Surroundings<'a> {
     pub(super) buckets: &'a BTreeMap<String, Bucket>,
     pub(super) tables: &'a BTreeMap<String, Table>,
+    pub(super) has_mail: bool,
     pub(super) kinds: &'a [&'a KindSpec],
     pub(super) formats: &'a [&'a str],
     /// Runs at once in a worker, if the file leaves that to us.
@@ -116,7 +117,20 @@ fn targets(
     let mut seen = BTreeSet::new();
     let mut is_good = true;
     for name in names? {
-        if !known.buckets.contains_key(&name.value) && !known.tables.contains_key(&name.value) {
+        let is_mail = key == "into" && name.value == MAIL_WORD;
+        let is_ledger = key == "reads" && name.value == LEDGER_WORD;
+        if is_mail && !known.has_mail {
+            is_good = false;
+            let problem = Problem::error("P0105", "`into` has `mail`, but the file does not say how to send it")
+                .label("there is no `[mail]`")
+                .expected("a section `[mail]`")
+                .help("add `[mail]`; it may be empty: each mail is then a file in `.tidegate/mail`");
+            report.at(&name.span, problem);
+        } else if !(is_mail
+            || is_ledger
+            || known.buckets.contains_key(&name.value)
+            || known.tables.contains_key(&name.value))
+        {
             is_good = false;
             let declared = || known.buckets.keys().chain(known.tables.keys()).map(String::as_str);
             let problem = Problem::error("P0105", format!("unknown bucket or table {} in `{key}`", quote(&name.value)))
@@ -158,7 +172,9 @@ fn check_targets(
     known: &Surroundings<'_>,
     report: &mut Report<'_>,
 ) {
-    let (tables, buckets): (Vec<_>, Vec<_>) = into.iter().partition(|name| known.tables.contains_key(&name.value));
+    check_mail(kind, raw, into, report);
+    let into = into.iter().filter(|name| name.value != MAIL_WORD);
+    let (tables, buckets): (Vec<_>, Vec<_>) = into.partition(|name| known.tables.contains_key(&name.value));
     for (what, wanted, given) in [("table", kind.tables, tables), ("bucket", kind.buckets, buckets)] {
         let (message, expected) = match (wanted, given.len()) {
             (Targets::One, 0) => ("needs a", "one"),
@@ -177,6 +193,21 @@ fn check_targets(
             .expected(format!("{expected} {what} in `into`"));
         report.at(span, problem);
     }
+}
+
+/// Holds the word `mail` in `into` against what the kind does.
+fn check_mail(kind: &KindSpec, raw: &RawFunction<'_>, into: &[Spanned<String>], report: &mut Report<'_>) {
+    let given = into.iter().find(|name| name.value == MAIL_WORD);
+    let (message, label, expected, span) = match (kind.mail, given) {
+        (Targets::None, Some(given)) => ("never mails", "this grant is never used", "no `mail` in `into`", &given.span),
+        (Targets::One, None) => {
+            let span = raw.into.as_ref().map(|list| &list.span).filter(|span| !span.is_empty());
+            ("mails", "no `mail` in `into`", "`mail` in `into`", span.unwrap_or(&raw.name.span))
+        }
+        _ => return,
+    };
+    let problem = Problem::error("P0304", format!("kind `{}` {message}", kind.name)).label(label).expected(expected);
+    report.at(span, problem);
 }
 
 /// A bucket under `reads` that starts the function anyway.
@@ -201,11 +232,13 @@ fn grants(
     if let Some(Trigger::Created { bucket, .. }) = trigger {
         grants.read_buckets.insert(bucket.clone());
     }
-    for name in reads.iter().map(|name| &name.value) {
+    grants.mail = into.iter().any(|name| name.value == MAIL_WORD);
+    grants.ledger = reads.iter().any(|name| name.value == LEDGER_WORD);
+    for name in reads.iter().map(|name| &name.value).filter(|name| *name != LEDGER_WORD) {
         let is_table = known.tables.contains_key(name);
         if is_table { &mut grants.read_tables } else { &mut grants.read_buckets }.insert(name.clone());
     }
-    for name in into.iter().map(|name| &name.value) {
+    for name in into.iter().map(|name| &name.value).filter(|name| *name != MAIL_WORD) {
         let is_table = known.tables.contains_key(name);
         if is_table { &mut grants.write_tables } else { &mut grants.write_buckets }.insert(name.clone());
     }

@@ -174,13 +174,15 @@ pub(crate) const FUNCTION: &[KeySpec] = &[
         "into",
         Takes::Targets,
         "none",
-        "Buckets and tables it may write to, in the order its kind expects. Anything else is refused.",
+        "Buckets and tables it may write to, in the order its kind expects, and `mail` if it may mail. Anything else is \
+         refused.",
     ),
     key(
         "reads",
         Takes::Targets,
         "none",
-        "Further buckets and tables it may read. The bucket that starts it needs no mention.",
+        "Further buckets and tables it may read, and `ledger` if it may read what became of runs. The bucket that starts \
+         it needs no mention.",
     ),
     key("with", Takes::Options, "the kind's defaults", "Options of its kind."),
     key(
@@ -198,6 +200,42 @@ pub(crate) const FUNCTION: &[KeySpec] = &[
     key("retry", Takes::Section(RETRY), "5 attempts", "How failed attempts are repeated."),
 ];
 
+/// `[mail]`
+pub(crate) const MAIL: &[KeySpec] = &[
+    place(
+        "url",
+        TEXT,
+        "none: each mail is a file in `.tidegate/mail`",
+        "The mail server: `smtp://host:587` (it must offer STARTTLS, unless it is on this machine) or `smtps://host:465`.",
+    ),
+    place("user", Takes::Setting, "no login", "Who logs in at the mail server."),
+    place("password", Takes::Setting, "no login", "Its password. Give it as `{ secret = \"name\" }`, never literally."),
+    place(
+        "ca",
+        TEXT,
+        "the system's",
+        "A file of certificates (PEM), relative to the pipeline file, that are trusted besides the system's: for a \
+         server whose certificate your own office has signed.",
+    ),
+    place(
+        "from",
+        TEXT,
+        "`tidegate@localhost`; with `url` it must be given",
+        "Who the mails are from: `\"Tide Office <tide@example.org>\"`.",
+    ),
+    place(
+        "operator",
+        Takes::Value(OptionType::TextOrList),
+        "nobody",
+        "Who gets the mails for operators: one address or several.",
+    ),
+];
+
+/// The word of `into` for mails.
+pub(crate) const MAIL_WORD: &str = "mail";
+/// The word of `reads` for the ledger.
+pub(crate) const LEDGER_WORD: &str = "ledger";
+
 /// `[secrets]`
 pub(crate) const SECRETS: &[KeySpec] = &[key(
     "file",
@@ -207,7 +245,7 @@ pub(crate) const SECRETS: &[KeySpec] = &[key(
      secret `db-key` either has `db-key` or `DB_KEY`.",
 )];
 
-/// Every section, in the order of the reference. `[env.NAME.…]` repeats the `is_place` keys of buckets and tables.
+/// Every section, in the order of the reference. `[env.NAME.…]` repeats the `is_place` keys of buckets, tables and mail.
 pub(crate) const SECTIONS: &[SectionSpec] = &[
     SectionSpec { name: "pipeline", is_named: false, keys: PIPELINE, doc: "The pipeline as a whole." },
     SectionSpec { name: "bucket", is_named: true, keys: BUCKET, doc: "A named object store." },
@@ -217,6 +255,12 @@ pub(crate) const SECTIONS: &[SectionSpec] = &[
         is_named: true,
         keys: FUNCTION,
         doc: "A named unit of work: what starts it, which code it runs, where it may write.",
+    },
+    SectionSpec {
+        name: "mail",
+        is_named: false,
+        keys: MAIL,
+        doc: "How mails are sent. A function may mail if `into` has the word `mail`; an empty section is enough to try.",
     },
     SectionSpec {
         name: "secrets",

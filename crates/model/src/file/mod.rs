@@ -7,6 +7,7 @@ mod functions;
 mod globs;
 pub(crate) mod keys;
 mod loops;
+mod mail;
 mod names;
 pub(crate) mod options;
 mod places;
@@ -60,6 +61,7 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
     let environment = find_environment(&file, env, &mut report);
     let buckets = places::buckets(&file, environment, &mut report);
     let tables = places::tables(&file, environment, &mut report);
+    let mail = mail::check(&file, environment, &mut report);
     if let Some(path) = file.secrets_file.as_ref().filter(|path| path.value.trim().is_empty()) {
         let problem = Problem::error("P0210", "`file` of `[secrets]` is empty").label("empty").expected("a path");
         report.at(&path.span, problem);
@@ -69,6 +71,7 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
     let known = Surroundings {
         buckets: &buckets,
         tables: &tables,
+        has_mail: file.mail.is_some(),
         kinds,
         formats: sniffable,
         default_concurrency: given_concurrency.is_none().then_some(concurrency),
@@ -90,6 +93,7 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
         buckets,
         tables,
         functions,
+        mail,
         concurrency,
         secrets_file: file.secrets_file.map(|path| path.value),
     });
@@ -107,7 +111,9 @@ fn find_environment<'f>(
         let names = || file.environments.iter().map(|environment| environment.name.value.as_str());
         let problem = Problem::error("P0107", format!("unknown environment {}", quote(wanted)))
             .expected(one_of(names(), "no environment, the file has none"))
-            .help("an environment is what stands under `[env.NAME.bucket.…]` or `[env.NAME.table.…]`")
+            .help(
+                "an environment is what stands under `[env.NAME.bucket.…]`, `[env.NAME.table.…]` or `[env.NAME.mail]`",
+            )
             .help_if(did_you_mean(wanted, names()));
         report.whole(problem);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::keys::{LEDGER_WORD, MAIL_WORD};
 use super::raw::RawFile;
 use super::report::{Problem, Report, Spanned, did_you_mean, one_of, quote};
 
@@ -30,6 +31,12 @@ pub(super) fn check(file: &RawFile<'_>, report: &mut Report<'_>) {
 
 fn check_letters(what: &str, name: &Spanned<String>, report: &mut Report<'_>) {
     let text = &name.value;
+    if matches!(what, "bucket" | "table") && matches!(text.as_str(), MAIL_WORD | LEDGER_WORD) {
+        let problem = Problem::error("P0109", format!("{} cannot be the name of a {what}", quote(text)))
+            .label("this word has a meaning under `into` and `reads`")
+            .expected(format!("any other name than `{MAIL_WORD}` and `{LEDGER_WORD}`"));
+        return report.at(&name.span, problem);
+    }
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let label = if text.is_empty() {
         "empty".to_owned()

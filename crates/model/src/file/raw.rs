@@ -16,6 +16,7 @@ pub(super) struct RawFile<'a> {
     pub(super) buckets: Vec<RawBucket>,
     pub(super) tables: Vec<RawTable>,
     pub(super) functions: Vec<RawFunction<'a>>,
+    pub(super) mail: Option<RawMail>,
     pub(super) secrets_file: Option<Spanned<String>>,
     pub(super) environments: Vec<RawEnvironment>,
 }
@@ -40,6 +41,17 @@ pub(super) struct RawTable {
     pub(super) url: Option<Spanned<String>>,
     pub(super) key: Option<Spanned<WordMap>>,
     pub(super) columns: WordMap,
+}
+
+/// `[mail]`, or its override by an environment.
+pub(super) struct RawMail {
+    pub(super) span: Range<usize>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) user: Option<Spanned<Setting>>,
+    pub(super) password: Option<Spanned<Setting>>,
+    pub(super) ca: Option<Spanned<String>>,
+    pub(super) from: Option<Spanned<String>>,
+    pub(super) operator: Vec<Spanned<String>>,
 }
 
 /// `[function.NAME]`; lists are `None` if they are not well formed, which is told already.
@@ -79,6 +91,7 @@ pub(super) struct RawEnvironment {
     pub(super) name: Spanned<String>,
     pub(super) buckets: Vec<RawBucket>,
     pub(super) tables: Vec<RawTable>,
+    pub(super) mail: Option<RawMail>,
 }
 
 /// Reads the whole file.
@@ -99,6 +112,7 @@ pub(super) fn read<'a>(document: &'a Document<&'a str>, report: &mut Report<'_>)
             None
         }
     };
+    let mail = read_mail(root, "mail", report);
     let secrets_file = root.get_key_value("secrets").and_then(|(key, item)| {
         let section = Section::open(item, keys::SECRETS, "`[secrets]`", &key.span().unwrap_or(0..0), report)?;
         section.text("file", report)
@@ -119,7 +133,7 @@ pub(super) fn read<'a>(document: &'a Document<&'a str>, report: &mut Report<'_>)
         .into_iter()
         .filter_map(|(name, item)| read_environment(name, item, report))
         .collect();
-    RawFile { pipeline, buckets, tables, functions, secrets_file, environments }
+    RawFile { pipeline, buckets, tables, functions, mail, secrets_file, environments }
 }
 
 fn unknown_section(name: &str, item: &Item) -> Problem {
@@ -191,6 +205,22 @@ fn read_table(name: Spanned<String>, item: &Item, title: &str, report: &mut Repo
     Some(RawTable { name, url, key, columns })
 }
 
+/// The section `mail` of `parent`; `title` is what messages call it.
+fn read_mail(parent: &dyn TableLike, title: &str, report: &mut Report<'_>) -> Option<RawMail> {
+    let (key, item) = parent.get_key_value("mail")?;
+    let span = key.span().unwrap_or(0..0);
+    let section = Section::open(item, keys::MAIL, &format!("`[{title}]`"), &span, report)?;
+    Some(RawMail {
+        url: section.text("url", report),
+        user: section.setting("user", report),
+        password: section.setting("password", report),
+        ca: section.text("ca", report),
+        from: section.text("from", report),
+        operator: section.texts("operator", report).map_or_else(Vec::new, |list| list.value),
+        span,
+    })
+}
+
 fn read_function<'a>(name: Spanned<String>, item: &'a Item, report: &mut Report<'_>) -> Option<RawFunction<'a>> {
     let section = Section::open(item, keys::FUNCTION, &format!("`[function.{}]`", name.value), &name.span, report)?;
     let on = section.item("on").and_then(|on| read_trigger(&on, report));
@@ -248,7 +278,7 @@ fn read_trigger(on: &Spanned<&Item>, report: &mut Report<'_>) -> Option<RawTrigg
 fn read_environment(name: Spanned<String>, item: &Item, report: &mut Report<'_>) -> Option<RawEnvironment> {
     let table = item.as_table_like()?;
     for (section, span, item) in entries(table, &name.span) {
-        if !matches!(section, "bucket" | "table") {
+        if !matches!(section, "bucket" | "table" | "mail") {
             let what = if item.is_table_like() { "section " } else { "" };
             report.at(&span, not_a_place(&format!("{what}{}", quote(section)), &name.value));
         }
@@ -272,7 +302,8 @@ fn read_environment(name: Spanned<String>, item: &Item, report: &mut Report<'_>)
         .collect();
     let tables =
         tables.into_iter().filter_map(|(table, item)| read_table(table, item, &title("table"), report)).collect();
-    Some(RawEnvironment { name, buckets, tables })
+    let mail = read_mail(table, &title("mail"), report);
+    Some(RawEnvironment { name, buckets, tables, mail })
 }
 
 /// The problem of an environment that says more than where things are.
@@ -280,7 +311,7 @@ fn not_a_place(what: &str, environment: &str) -> Problem {
     Problem::error("P0111", format!("environment {} cannot override {what}", quote(environment)))
         .label("an environment says where things are, never what happens")
         .expected(
-            "`url`, `endpoint`, `region`, `access_key_id` or `secret_access_key` of a bucket, or `url` of a table",
+            "`url`, `endpoint`, `region`, `access_key_id` or `secret_access_key` of a bucket, `url` of a table, or `[mail]`",
         )
         .help("say it outside `env`, for all environments alike")
 }

@@ -24,6 +24,13 @@ pub(super) fn check(file: &RawFile<'_>, drafts: &[Draft<'_>], report: &mut Repor
     for table in file.tables.iter().filter(|table| !tables.contains(table.name.value.as_str())) {
         tell_unused("table", &table.name, report);
     }
+    if let Some(mail) = file.mail.as_ref().filter(|_| !grants().any(|grants| grants.mail)) {
+        let problem = Problem::warning("P0403", "no function mails")
+            .label("declared, but no function has `mail` under `into`")
+            .expected("a function with `into = [\"mail\"]`")
+            .help("leave it out, or use it");
+        report.at(&mail.span, problem);
+    }
     check_taken(file, drafts, report);
 }
 

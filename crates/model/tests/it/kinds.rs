@@ -14,6 +14,7 @@ pub(crate) const CSV_TO_TABLE: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::One,
     buckets: Targets::None,
+    mail: Targets::None,
     options: &[
         option("key_from", OptionType::TextOrList, None, "Columns that make the key."),
         option("delimiter", OptionType::Character, Some(","), "What stands between fields."),
@@ -39,6 +40,7 @@ pub(crate) const COMMAND: KindSpec = KindSpec {
     trigger: TriggerNeed::Any,
     tables: Targets::Any,
     buckets: Targets::Any,
+    mail: Targets::None,
     options: &[
         OptionSpec {
             name: "command",
@@ -60,6 +62,7 @@ pub(crate) const EXTRACT: KindSpec = KindSpec {
     trigger: TriggerNeed::Schedule,
     tables: Targets::None,
     buckets: Targets::One,
+    mail: Targets::None,
     options: &[],
 };
 
@@ -71,6 +74,7 @@ pub(crate) const PROFILE_QC: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::Optional,
     buckets: Targets::Any,
+    mail: Targets::Optional,
     options: &[option("rules", OptionType::OneOf(&["corrected", "ops_qc-0.6.0"]), Some("corrected"), "Which rules.")],
 };
 

@@ -91,6 +91,10 @@ pub(super) fn runs(connection: &Connection, filter: &RunFilter, page: Page) -> R
     if let Some(since) = filter.since {
         conditions.and("event.seen_at >= ?", micros(since));
     }
+    if let Some((from, until)) = filter.settled {
+        conditions.and("run.settled_at >= ?", micros(from));
+        conditions.and("run.settled_at < ?", micros(until));
+    }
     if filter.with_rejects {
         conditions.and_plain("run.rejected > 0");
     }

@@ -25,7 +25,7 @@ use crate::{Error, Result};
 pub use liveness::Alive;
 
 /// Raised with every change of `schema.sql`; the database carries it as `user_version`.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 /// How long a write waits for another process to finish its own.
 const BUSY: Duration = Duration::from_secs(10);
@@ -135,6 +135,10 @@ fn prepare(connection: &Connection) -> Result<()> {
     match version {
         0 => {
             connection.execute_batch(include_str!("schema.sql"))?;
+            connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        1 => {
+            connection.execute_batch(include_str!("upgrade-2.sql"))?;
             connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
         SCHEMA_VERSION => {}

@@ -73,43 +73,27 @@ pub(super) fn run_record(row: &Row<'_>) -> Result<(i64, RunRecord)> {
 
 /// Replaces the outputs of the run with this row number.
 pub(super) fn put_outputs(connection: &Connection, run: i64, outputs: &[Output]) -> Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT OR REPLACE INTO output
-           (run, ordinal, what, bucket, key, size, sha256, etag, \"table\", inserted, updated, unchanged, deleted)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )?;
     for (ordinal, output) in outputs.iter().enumerate() {
         match output {
-            Output::Object { bucket, key, size, sha256, etag } => statement.execute(params![
-                run,
-                ordinal,
-                "object",
-                bucket,
-                key,
-                size,
-                sha256,
-                etag,
-                None::<&str>,
-                None::<u64>,
-                None::<u64>,
-                None::<u64>,
-                None::<u64>
-            ])?,
-            Output::Rows { table, inserted, updated, unchanged, deleted, sha256 } => statement.execute(params![
-                run,
-                ordinal,
-                "rows",
-                None::<&str>,
-                None::<&str>,
-                None::<u64>,
-                sha256,
-                None::<&str>,
-                table,
-                inserted,
-                updated,
-                unchanged,
-                deleted
-            ])?,
+            Output::Object { bucket, key, size, sha256, etag } => connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO output (run, ordinal, what, bucket, key, size, sha256, etag)
+                     VALUES (?1, ?2, 'object', ?3, ?4, ?5, ?6, ?7)",
+                )?
+                .execute(params![run, ordinal, bucket, key, size, sha256, etag])?,
+            Output::Rows { table, inserted, updated, unchanged, deleted, sha256 } => connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO output
+                       (run, ordinal, what, sha256, \"table\", inserted, updated, unchanged, deleted)
+                     VALUES (?1, ?2, 'rows', ?3, ?4, ?5, ?6, ?7, ?8)",
+                )?
+                .execute(params![run, ordinal, sha256, table, inserted, updated, unchanged, deleted])?,
+            Output::Mail { message_id, about, size } => connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO output (run, ordinal, what, message, about, size)
+                     VALUES (?1, ?2, 'mail', ?3, ?4, ?5)",
+                )?
+                .execute(params![run, ordinal, message_id.to_string(), about, size])?,
         };
     }
     Ok(())
@@ -118,29 +102,34 @@ pub(super) fn put_outputs(connection: &Connection, run: i64, outputs: &[Output])
 /// The outputs of the run with this row number, in their order.
 pub(super) fn outputs_of(connection: &Connection, run: i64) -> Result<Vec<Output>> {
     let mut statement = connection.prepare_cached(
-        "SELECT what, bucket, key, size, sha256, etag, \"table\", inserted, updated, unchanged, deleted
+        "SELECT what, bucket, key, size, sha256, etag, \"table\", inserted, updated, unchanged, deleted, message, about
          FROM output WHERE run = ?1 ORDER BY ordinal",
     )?;
     let mut rows = statement.query([run])?;
     let mut outputs = Vec::new();
     while let Some(row) = rows.next()? {
-        outputs.push(if row.get_ref(0)?.as_str().unwrap_or_default() == "object" {
-            Output::Object {
+        outputs.push(match row.get_ref(0)?.as_str().unwrap_or_default() {
+            "object" => Output::Object {
                 bucket: row.get(1)?,
                 key: row.get(2)?,
                 size: row.get(3)?,
                 sha256: row.get(4)?,
                 etag: row.get(5)?,
-            }
-        } else {
-            Output::Rows {
+            },
+            "rows" => Output::Rows {
                 table: row.get(6)?,
                 inserted: row.get(7)?,
                 updated: row.get(8)?,
                 unchanged: row.get(9)?,
                 deleted: row.get(10)?,
                 sha256: row.get(4)?,
-            }
+            },
+            "mail" => Output::Mail {
+                message_id: row.get::<_, String>(11)?.parse().map_err(|_| corrupt("a malformed id of a mail"))?,
+                about: row.get(12)?,
+                size: row.get(3)?,
+            },
+            _ => return Err(corrupt("an output of an unknown sort")),
         });
     }
     Ok(outputs)

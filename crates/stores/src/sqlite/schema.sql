@@ -45,7 +45,7 @@ CREATE INDEX run_failed ON run (settled_at) WHERE state = 'failed';
 CREATE TABLE output (
   run       INTEGER NOT NULL REFERENCES run (seq),
   ordinal   INTEGER NOT NULL,
-  what      TEXT NOT NULL,          -- object or rows
+  what      TEXT NOT NULL,          -- object, rows or mail
   bucket    TEXT,
   key       TEXT,
   size      INTEGER,
@@ -56,6 +56,8 @@ CREATE TABLE output (
   updated   INTEGER,
   unchanged INTEGER,
   deleted   INTEGER,
+  message   TEXT,                   -- a mail's id in the outbox
+  about     TEXT,
   PRIMARY KEY (run, ordinal)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX output_object ON output (bucket, key) WHERE bucket IS NOT NULL;
@@ -97,7 +99,8 @@ CREATE VIEW runs AS
   FROM run JOIN event ON event.seq = run.event;
 CREATE VIEW outputs AS
   SELECT lower(hex(run.id)) AS run, output.what, output.bucket, output.key, output.size, output.sha256,
-         output."table", output.inserted, output.updated, output.unchanged, output.deleted
+         output."table", output.inserted, output.updated, output.unchanged, output.deleted,
+         output.message, output.about
   FROM output JOIN run ON run.seq = output.run;
 CREATE VIEW rejects AS
   SELECT lower(hex(run.id)) AS run, reject.place ->> 'line' AS line, reject.place ->> 'column' AS "column",

@@ -5,6 +5,7 @@
 
 mod admit;
 mod ledger;
+mod mail;
 mod queue;
 mod store;
 mod table;
@@ -17,6 +18,7 @@ use tidegate_model::ErrorKind;
 
 pub use admit::FaultyAdmit;
 pub use ledger::FaultyLedger;
+pub use mail::FaultyOutbox;
 pub use queue::FaultyQueue;
 pub use store::FaultyStore;
 pub use table::FaultyTable;
@@ -27,7 +29,7 @@ use crate::{Error, Result};
 /// A call to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
-    /// `queue`, `ledger`, `bucket` or `table`.
+    /// `queue`, `ledger`, `bucket`, `table` or `mail`.
     pub seam: &'static str,
     /// The method.
     pub name: &'static str,

@@ -3,7 +3,7 @@
 mod history;
 
 use futures::future::join_all;
-use tidegate_model::{ErrorKind, Event, Failure, Output, Place, RunId, RunState};
+use tidegate_model::{ErrorKind, Event, Failure, MailId, Output, Place, RunId, RunState};
 
 use super::scope::{Scope, at};
 use crate::{Admission, Attempt, Claim, FailureFilter, Ledger, Page, Reject, RunFilter, RunRecord, Settlement};
@@ -144,7 +144,8 @@ fn outputs(scope: &Scope) -> Vec<Output> {
         deleted: 4,
         sha256: "cd".repeat(32),
     };
-    vec![object("b é.csv", Some("etag")), rows, object("a.csv", None)]
+    let mail = Output::Mail { message_id: MailId::derive(&["m"]), about: "Tūī".to_owned(), size: 3 };
+    vec![object("b é.csv", Some("etag")), rows, object("a.csv", None), mail]
 }
 
 async fn admitting_twice_is_admitting_once(ledger: &dyn Ledger, scope: &Scope) {

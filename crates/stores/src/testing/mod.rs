@@ -8,10 +8,12 @@ mod chance;
 pub mod conservation;
 pub mod faults;
 pub mod ledger;
+pub mod mail;
 pub mod queue;
 mod scope;
 #[cfg(feature = "s3")]
 pub mod seaweed;
+pub mod smtp;
 pub mod table;
 
 pub use chance::Chance;

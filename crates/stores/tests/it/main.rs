@@ -5,6 +5,7 @@
 mod admit;
 mod buckets;
 mod ledger;
+mod mail;
 mod queue;
 mod s3;
 mod state;

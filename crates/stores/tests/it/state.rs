@@ -205,3 +205,31 @@ fn kill_after(path: &Path, lines: usize) -> Vec<usize> {
     assert!(safe.len() >= lines, "the child worked until it was killed");
     safe
 }
+
+#[tokio::test]
+async fn a_database_of_version_1_keeps_its_history_and_becomes_like_a_new_one() {
+    let columns = |path: &Path| -> Vec<String> {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        let sql = "SELECT m.name || '.' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c ORDER BY 1";
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old.db"), dir.path().join("new.db"));
+    let connection = rusqlite::Connection::open(&old).unwrap();
+    connection.execute_batch(include_str!("state-1.sql")).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO event (id, bucket, key, size, seen_at, hops) VALUES (randomblob(16), 'b', 'k', 1, 0, 0);
+             INSERT INTO run (id, event, function, revision, state) VALUES (randomblob(16), 1, 'f', randomblob(8), 'succeeded');
+             INSERT INTO output (run, ordinal, what, bucket, key, size, sha256) VALUES (1, 0, 'object', 'b', 'o', 1, 'x');
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(connection);
+    let state = State::open(&old).unwrap();
+    let runs = state.runs(RunFilter::default(), Page::first(9)).await.unwrap();
+    assert_eq!((runs.len(), runs[0].outputs.len()), (1, 1));
+    drop((state, State::open(&new).unwrap()));
+    assert_eq!(columns(&old), columns(&new));
+}

@@ -117,7 +117,7 @@ async fn made(wired: &Wired) -> Result<(u64, u64), Stop> {
         let runs = wired.state.runs(RunFilter::default(), page).await?;
         for output in runs.iter().flat_map(|run| &run.outputs) {
             match output {
-                Output::Object { .. } => outputs += 1,
+                Output::Object { .. } | Output::Mail { .. } => outputs += 1,
                 Output::Rows { inserted, updated, unchanged, .. } => rows += inserted + updated + unchanged,
             }
         }

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod failures;
+pub(crate) mod mail;
 pub(crate) mod new;
 pub(crate) mod put;
 pub(crate) mod run;

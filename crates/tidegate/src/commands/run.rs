@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use tidegate_engine::Intake;
 use tidegate_model::Trigger;
+use tidegate_stores::mail::MailCounts;
 use tidegate_stores::{EventSource, FailureFilter, FailureRecord, Ledger, Page, Queue};
 use tokio_util::sync::CancellationToken;
 
@@ -89,6 +90,9 @@ pub(crate) struct Summary {
     objects: Objects,
     /// Runs that this process settled.
     pub(crate) runs: Counts,
+    /// Mails: those that were sent or failed since it began, and those that wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mails: Option<MailCounts>,
     /// The newest failures since it began.
     failures: Vec<FailureRecord>,
 }
@@ -116,8 +120,13 @@ impl Summary {
     }
 
     fn exit(&self) -> Exit {
-        let flawless = self.runs.failed + self.runs.rejected + self.objects.unrouted == 0;
-        if flawless && self.complete { Exit::Done } else { Exit::SomeFailed }
+        let mails = self.mails.unwrap_or_default();
+        let flawless = self.runs.failed + self.runs.rejected + self.objects.unrouted + mails.failed == 0;
+        match (flawless && self.complete, mails.queued) {
+            (true, 0) => Exit::Done,
+            (true, _) => Exit::Unavailable,
+            (false, _) => Exit::SomeFailed,
+        }
     }
 }
 
@@ -146,8 +155,12 @@ pub(crate) async fn once(wired: &Wired, tally: &Tally, stop: CancellationToken) 
     let intake = wired.engine.run_once(list, stop.clone()).await?;
     let since = FailureFilter { since: Some(began), ..FailureFilter::default() };
     let failures = wired.state.failures(since, Page::first(SHOWN_FAILURES)).await?;
+    let mails = match &wired.outbox {
+        Some(outbox) => Some(outbox.counts(Some(began)).await?),
+        None => None,
+    };
     let complete = !stop.is_cancelled();
-    Ok(Summary { what: "summary", complete, objects: intake.into(), runs: tally.counts(), failures })
+    Ok(Summary { what: "summary", complete, objects: intake.into(), runs: tally.counts(), mails, failures })
 }
 
 async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(), Stop> {
@@ -159,6 +172,10 @@ async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(),
     );
     printer.line(&format!("{}: {}", counted(summary.objects(), "object"), parts.join(", ")))?;
     printer.line(&in_words(summary.runs))?;
+    let mails = summary.mails.unwrap_or_default();
+    if mails != MailCounts::default() {
+        printer.line(&mails_in_words(mails))?;
+    }
     for record in &summary.failures {
         let who = record.function.as_deref().unwrap_or("no function");
         printer.line(&format!("\n{}: {}", shown(&record.event.name()), who))?;
@@ -175,6 +192,8 @@ async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(),
         printer.hint("tidegate run --once");
     } else if let Some(first) = summary.failures.first() {
         printer.hint(&format!("tidegate failures show {}", short(&first.id)));
+    } else if mails.failed + mails.queued > 0 {
+        printer.hint("tidegate mail");
     } else if summary.runs.rejected > 0 {
         printer.hint("tidegate failures");
     } else if !wired.state.failures(FailureFilter::default(), Page::first(1)).await?.is_empty() {
@@ -198,6 +217,17 @@ fn in_words(counts: Counts) -> String {
     }
     if counts.rejected > 0 {
         text.push_str(&format!(", {} rejected", counted(counts.rejected, "row")));
+    }
+    text
+}
+
+/// `3 mails sent, 1 failed, 2 waiting`.
+pub(crate) fn mails_in_words(mails: MailCounts) -> String {
+    let mut text = format!("{} sent", counted(mails.sent, "mail"));
+    for (count, word) in [(mails.failed, "failed"), (mails.queued + mails.sending, "waiting")] {
+        if count > 0 {
+            text.push_str(&format!(", {} {word}", grouped(count)));
+        }
     }
     text
 }

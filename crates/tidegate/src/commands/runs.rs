@@ -161,5 +161,8 @@ pub(crate) fn made(output: &Output) -> String {
             let rows = if parts.is_empty() { "no rows".to_owned() } else { parts.join(", ") };
             format!("table {table}: {rows}")
         }
+        Output::Mail { message_id, about, size } => {
+            format!("mail {} about {} ({})", short(message_id), shown(about), bytes(*size))
+        }
     }
 }

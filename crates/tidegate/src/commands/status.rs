@@ -2,8 +2,10 @@
 
 use serde_json::json;
 use tidegate_stores::FunctionCounts;
+use tidegate_stores::mail::{MailCounts, Outbox};
 
 use super::check::place;
+use super::run::mails_in_words;
 use crate::exit::{Exit, Stop};
 use crate::output::{Cell, Table, Tone, counted};
 use crate::project::{Here, Project};
@@ -15,6 +17,10 @@ pub(crate) fn run(here: &Here) -> Result<Exit, Stop> {
     let history = wiring::open_history(&project)?;
     let (counts, unrouted) =
         wiring::ask(async { Ok::<_, Stop>((history.counts().await?, history.unrouted_count().await?)) })??;
+    let mails = match wiring::open_outbox(&project)? {
+        Some(outbox) => Some(wiring::ask(async move { outbox.counts(None).await })??),
+        None => None,
+    };
     let functions = in_order_of_file(&project, counts);
     if here.printer.json {
         let functions: Vec<_> = functions
@@ -32,9 +38,10 @@ pub(crate) fn run(here: &Here) -> Result<Exit, Stop> {
             "buckets": buckets.map(|bucket| json!({ "name": bucket.name, "where": place(bucket) })).collect::<Vec<_>>(),
             "functions": functions,
             "unrouted": unrouted,
+            "mails": mails,
         }))?;
     } else {
-        show(here, &project, &functions, unrouted)?;
+        show(here, &project, &functions, unrouted, mails.unwrap_or_default())?;
     }
     Ok(Exit::Done)
 }
@@ -53,7 +60,13 @@ fn in_order_of_file(project: &Project, mut counts: Vec<FunctionCounts>) -> Vec<F
     ordered
 }
 
-fn show(here: &Here, project: &Project, functions: &[FunctionCounts], unrouted: u64) -> Result<(), Stop> {
+fn show(
+    here: &Here,
+    project: &Project,
+    functions: &[FunctionCounts],
+    unrouted: u64,
+    mails: MailCounts,
+) -> Result<(), Stop> {
     let printer = &here.printer;
     let env = project.pipeline.env.as_ref().map(|env| format!(", environment `{env}`")).unwrap_or_default();
     printer.line(&format!("pipeline `{}`{env}\n", project.pipeline.name))?;
@@ -86,9 +99,14 @@ fn show(here: &Here, project: &Project, functions: &[FunctionCounts], unrouted: 
     if unrouted > 0 {
         printer.line(&format!("\n{} that no function takes", counted(unrouted, "object")))?;
     }
+    if mails != MailCounts::default() {
+        printer.line(&format!("\n{}", mails_in_words(mails)))?;
+    }
     let failed = functions.iter().any(|counts| counts.failed + counts.rejected > 0);
     if failed || unrouted > 0 {
         printer.hint("tidegate failures");
+    } else if mails.failed > 0 {
+        printer.hint("tidegate mail --state failed");
     } else if functions.iter().any(|counts| counts.waiting > 0) {
         printer.hint("tidegate run --once");
     }

@@ -4,6 +4,7 @@
 
 mod flow;
 mod generated;
+mod mail;
 mod place;
 mod processes;
 mod terminal;

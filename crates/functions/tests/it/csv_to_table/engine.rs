@@ -42,7 +42,7 @@ async fn a_file_that_lands_becomes_rows_once() {
     assert_eq!(file, expected);
     let rows = run.outputs.iter().find_map(|output| match output {
         Output::Rows { table, inserted, sha256, .. } => Some((table.as_str(), *inserted, sha256.len())),
-        Output::Object { .. } => None,
+        Output::Object { .. } | Output::Mail { .. } => None,
     });
     assert_eq!(rows, Some(("people", 1, 64)), "{:?}", run.outputs);
     assert_eq!(house.run_once().await.len(), 1, "an unchanged file is no event");
