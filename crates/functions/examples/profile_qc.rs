@@ -99,9 +99,9 @@ fn deployment(mut output: impl Write, rows: u64) -> io::Result<()> {
         let thousandths = 17_500 - 2 * tenths + chance % 7;
         line.clear();
         // Writing to a `String` cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             line,
-            "{}T{:02}{:02}{:02},-35.{:06},+174.{:06},{}.{},{}.{:03}\n",
+            "{}T{:02}{:02}{:02},-35.{:06},+174.{:06},{}.{},{}.{:03}",
             date.1,
             of_day / 3600,
             of_day / 60 % 60,

@@ -251,10 +251,13 @@ impl Retry {
 }
 
 /// A list of glob patterns over keys, compiled. `*` stays within a segment, `**` crosses them; `{a,b}` and `[x]` as usual.
+/// A pattern that begins with `!` takes keys out again, wherever it stands in the list; a list of such patterns alone
+/// takes every other key.
 #[derive(Debug, Clone)]
 pub struct KeyGlobs {
     patterns: Vec<String>,
     set: globset::GlobSet,
+    except: globset::GlobSet,
 }
 
 impl KeyGlobs {
@@ -263,21 +266,26 @@ impl KeyGlobs {
     /// # Errors
     /// The index of the first bad pattern, and what is wrong with it.
     pub fn new(patterns: Vec<String>) -> Result<Self, (usize, String)> {
-        let mut builder = globset::GlobSetBuilder::new();
+        let (mut set, mut except) = (globset::GlobSetBuilder::new(), globset::GlobSetBuilder::new());
         for (index, pattern) in patterns.iter().enumerate() {
+            let (into, pattern) = match pattern.strip_prefix('!') {
+                Some(excepted) => (&mut except, excepted),
+                None => (&mut set, pattern.as_str()),
+            };
             let glob = globset::GlobBuilder::new(pattern)
                 .literal_separator(true)
                 .build()
                 .map_err(|error| (index, error.kind().to_string()))?;
-            builder.add(glob);
+            into.add(glob);
         }
-        let set = builder.build().map_err(|error| (0, error.to_string()))?;
-        Ok(Self { patterns, set })
+        let set = set.build().map_err(|error| (0, error.to_string()))?;
+        let except = except.build().map_err(|error| (0, error.to_string()))?;
+        Ok(Self { patterns, set, except })
     }
 
     /// No pattern.
     pub fn none() -> Self {
-        Self { patterns: Vec::new(), set: globset::GlobSet::empty() }
+        Self { patterns: Vec::new(), set: globset::GlobSet::empty(), except: globset::GlobSet::empty() }
     }
 
     /// True if there is no pattern.
@@ -285,9 +293,10 @@ impl KeyGlobs {
         self.patterns.is_empty()
     }
 
-    /// True if one of the patterns matches `key`.
+    /// True if one of the patterns matches `key` and none takes it out again.
     pub fn matches(&self, key: &str) -> bool {
-        self.set.is_match(key)
+        let is_in = self.set.is_match(key) || (self.set.is_empty() && !self.except.is_empty());
+        is_in && !self.except.is_match(key)
     }
 
     /// The patterns as written.

@@ -220,3 +220,105 @@ async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T, Failure> +
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+    use tidegate_ocean::publication::Positions;
+    use tidegate_ocean::rules::RuleSet;
+    use tidegate_ocean::vessel::{Vessel, Vessels};
+
+    use super::*;
+    use crate::profile_qc::{self, Job, process};
+
+    const NOW: &str = "2026-02-01T00:00:00Z";
+
+    /// A deployment in either layout, or nothing if it cannot be delivered.
+    fn private(text: &[u8], layout: Layout) -> Option<Vec<u8>> {
+        let cells = [
+            ("Fishing method", "Research"),
+            ("Mangopare serial number", "38"),
+            ("Deck unit serial number", "5101"),
+            ("Date supplied", "01/01/2020"),
+            ("Public", "True"),
+            ("Publication Date", "01/01/2020"),
+        ];
+        let vessel = Vessel::read(|name| cells.iter().find(|(known, _)| *known == name).map(|(_, text)| *text));
+        let rules = RuleSet::named(if layout == Layout::Cf { "corrected" } else { "ops_qc-0.6.0" }).expect("built in");
+        let options = profile_qc::Options { rules, layout, ..profile_qc::Options::default() };
+        let (vessels, now) = (Vessels(vec![vessel]), NOW.parse().expect("a time"));
+        let job = Job { name: "a_1.csv", options: &options, vessels: &vessels, overrides: &[], now };
+        let processed = process(text, &job, || true).ok()?;
+        processed.checked.is_delivered.then(|| processed.write(Vec::new(), &options, now).expect("a file"))
+    }
+
+    fn text(rows: &[(u32, f64, f64, f64)]) -> Vec<u8> {
+        let mut text = "Deck unit serial number,5101\nMoana Serial Number,38\nDownload Time,24/06/2022 06:00:00\n\
+                        DateTime (UTC),Lat,Lon,Depth (dBar),Temperature C\n"
+            .to_owned();
+        for (second, latitude, pressure, temperature) in rows {
+            let (minute, second) = (second / 60 % 60, second % 60);
+            text.push_str(&format!("20210624T04{minute:02}{second:02},{latitude},174.3,{pressure},{temperature}\n"));
+        }
+        text.into_bytes()
+    }
+
+    /// Decides about a file and writes what may be public of it.
+    fn publish(bytes: &[u8], positions: Positions) -> Result<Option<Vec<u8>>, Failure> {
+        let options = Options {
+            positions,
+            also: vec!["vessel_id".to_owned()],
+            attributes: Vec::new(),
+            bucket: "public".to_owned(),
+            deployments: None,
+        };
+        let now = NOW.parse().expect("a time");
+        let file = QcFile::open(Cursor::new(bytes))?;
+        match decide(&file, "a_1_qc.nc", false, now)? {
+            Err(_) => Ok(None),
+            Ok(name) => write(Vec::new(), &file, &options, &name, now).map(Some),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn any_deployment_is_processed_and_published_without_panic(
+            rows in prop::collection::vec((0u32..3600, -95.0..95.0, -5.0..300.0, -3.0..50.0), 0..30),
+            cut in 0usize..3000,
+            degrees in 0.01..90.0,
+        ) {
+            let mut text = text(&rows);
+            text.truncate(cut);
+            for layout in [Layout::Cf, Layout::OpsQc] {
+                let Some(bytes) = private(&text, layout) else { continue };
+                for positions in [Positions::Exact, Positions::Withheld, Positions::Binned(degrees)] {
+                    let public = publish(&bytes, positions);
+                    prop_assert!(public.is_ok(), "{:?}", public);
+                }
+            }
+        }
+
+        #[test]
+        fn a_damaged_file_is_refused_or_published_without_panic(
+            places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+            length in any::<prop::sample::Index>(),
+        ) {
+            for layout in [Layout::Cf, Layout::OpsQc] {
+                let rows: Vec<(u32, f64, f64, f64)> =
+                    (0..40).map(|row| (row * 3, -35.0, f64::from(row), 15.0 - f64::from(row) / 10.0)).collect();
+                let mut bytes = private(&text(&rows), layout).expect("it can be delivered");
+                for (place, value) in &places {
+                    let place = place.index(bytes.len());
+                    bytes[place] = *value;
+                }
+                let _ = publish(&bytes, Positions::Withheld);
+                bytes.truncate(length.index(bytes.len()));
+                let _ = publish(&bytes, Positions::Exact);
+            }
+        }
+    }
+}

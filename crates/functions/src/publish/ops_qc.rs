@@ -93,14 +93,13 @@ pub(super) fn write<R: Read + Seek, W: Write>(
         None => file.source("DEPTH"),
         Some(_) => Source::new(len, move || file.numbers("PRESSURE").map(depth)),
     };
-    let depths: Vec<f64> = extent(if place.depth.is_none() {
-        file.numbers("DEPTH").collect()
-    } else {
-        file.numbers("PRESSURE").map(depth).collect::<Vec<_>>()
-    });
+    let depths = match place.depth {
+        None => extent(file.numbers("DEPTH")),
+        Some(_) => extent(file.numbers("PRESSURE").map(depth)),
+    };
     let flags = FLAGS.map(|(name, private)| Flags { name: name.to_owned(), values: file.flags(private) });
     let published = Published {
-        attributes: attributes(file, place, options, &depths, now),
+        attributes: attributes(file, place, options, depths, now),
         time: Source::new(len, || file.times().map(|seconds| seconds as i64)),
         latitude: Source::new(len, move || positions().map(|(latitude, _)| latitude)),
         longitude: Source::new(len, move || positions().map(|(_, longitude)| longitude)),
@@ -113,20 +112,18 @@ pub(super) fn write<R: Read + Seek, W: Write>(
 }
 
 /// Smallest and largest value, if there is any.
-fn extent(values: Vec<f64>) -> Vec<f64> {
-    let there = values.into_iter().filter(|value| !value.is_nan());
-    let extent = there.fold(None, |extent: Option<(f64, f64)>, value| match extent {
-        None => Some((value, value)),
-        Some((low, high)) => Some((low.min(value), high.max(value))),
-    });
-    extent.map_or(Vec::new(), |(low, high)| vec![low, high])
+fn extent(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
+    values.filter(|value| !value.is_nan()).fold(None, |extent, value| match extent {
+        None => Some([value, value]),
+        Some([low, high]) => Some([low.min(value), high.max(value)]),
+    })
 }
 
 fn attributes<R: Read + Seek>(
     file: &QcFile<R>,
     place: &Place,
     options: &Options,
-    depths: &[f64],
+    depths: Option<[f64; 2]>,
     now: Timestamp,
 ) -> Vec<Attribute> {
     let told = |name: &str| options.attributes.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone());
@@ -143,8 +140,8 @@ fn attributes<R: Read + Seek>(
             "file_version" => Some("Level 1 - Quality Controlled Data".to_owned()),
             // There both are the eastern end.
             "geospatial_lon_min" => of_file("geospatial_lon_max"),
-            "geospatial_vertical_max" => depths.last().map(|depth| format!("{depth:.1}")),
-            "geospatial_vertical_min" => depths.first().map(|depth| format!("{depth:.1}")),
+            "geospatial_vertical_max" => depths.map(|[_, deepest]| format!("{deepest:.1}")),
+            "geospatial_vertical_min" => depths.map(|[shallowest, _]| format!("{shallowest:.1}")),
             "geospatial_vertical_positive" => Some("down".to_owned()),
             "history" => Some("made ready for publication by tidegate".to_owned()),
             "instrument" => of_file("max_lifetime_depth").map(|text| model(&text).to_owned()),

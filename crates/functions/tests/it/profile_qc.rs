@@ -94,12 +94,13 @@ pub(crate) fn deployment(sensor: u32, deck_unit: u32) -> String {
 }
 
 /// Reference data, if they are at hand.
+#[expect(clippy::print_stderr, reason = "a comparison that is skipped says so")]
 pub(crate) fn shared(part: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(part);
     if path.is_dir() {
         return Some(path);
     }
-    println!("skipped: no reference data in {}", path.display());
+    eprintln!("skipped: no reference data in {}", path.display());
     None
 }
 

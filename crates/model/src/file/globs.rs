@@ -16,7 +16,7 @@ pub(super) fn compile(globs: &[Spanned<String>], report: &mut Report<'_>) -> Opt
                 let problem = Problem::error("P0201", format!("{} is no glob", quote(&glob.value)))
                     .label(why)
                     .expected("a pattern such as `*.csv`, `**/*.csv`, `2024/*/[0-9]*.{csv,txt}`")
-                    .help("to match a special character itself, put it in brackets: `[[]`, `[*]`");
+                    .help("to match a special character itself, put it in brackets: `[[]`, `[*]`; a leading `!` takes keys out");
                 report.at(&glob.span, problem);
             }
             None
@@ -26,7 +26,7 @@ pub(super) fn compile(globs: &[Spanned<String>], report: &mut Report<'_>) -> Opt
 
 /// Tells a glob that no key can match, whatever is put into the bucket.
 fn check_possible(glob: &Spanned<String>, report: &mut Report<'_>) -> bool {
-    let text = glob.value.as_str();
+    let text = glob.value.strip_prefix('!').unwrap_or(&glob.value);
     let mut segments = text.split('/');
     let (why, help) = if text.is_empty() {
         ("no key is empty", "to take every key, leave `keys` out".to_owned())
@@ -54,7 +54,7 @@ fn check_possible(glob: &Spanned<String>, report: &mut Report<'_>) -> bool {
 /// Tells globs of a trigger that match only what its bucket ignores.
 pub(super) fn check_not_ignored(bucket: &str, globs: &[Spanned<String>], ignore: &KeyGlobs, report: &mut Report<'_>) {
     let takes_all = ignore.patterns().iter().any(|pattern| matches!(pattern.as_str(), "**" | "**/*"));
-    for glob in globs {
+    for glob in globs.iter().filter(|glob| !glob.value.starts_with('!')) {
         let is_literal = !glob.value.contains(['*', '?', '[', '{', '\\']);
         let is_ignored =
             takes_all || ignore.patterns().contains(&glob.value) || (is_literal && ignore.matches(&glob.value));

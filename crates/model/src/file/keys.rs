@@ -142,7 +142,7 @@ pub(crate) const ON: &[KeySpec] = &[
         "keys",
         Takes::Globs,
         "every key",
-        "With `created`: which keys. `*` stays within a folder, `**/` crosses folders, `{a,b}` and `[0-9]` as usual.",
+        "With `created`: which keys. `*` stays within a folder, `**/` crosses folders, `{a,b}` and `[0-9]` as usual; `!*.tmp` takes keys out again.",
     ),
     key(
         "format",

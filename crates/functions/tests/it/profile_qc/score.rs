@@ -7,6 +7,7 @@ use super::{VESSELS, deployment, objects, pipeline, shared, vessel};
 use crate::harness::House;
 
 /// The Python environment with the checker, or `None` after saying that the test is skipped.
+#[expect(clippy::print_stderr, reason = "people are told what was not tested")]
 fn programs() -> Option<PathBuf> {
     let directory = std::env::var_os("TIDEGATE_TEST_SERVICES").map(|directory| PathBuf::from(directory).join("bin"));
     if let Some(directory) = directory.filter(|directory| directory.join("compliance-checker").is_file()) {
@@ -17,7 +18,7 @@ fn programs() -> Option<PathBuf> {
         !is_required,
         "compliance-checker is required; `cargo x test` installs it and sets `TIDEGATE_TEST_SERVICES`"
     );
-    println!("skipped: needs compliance-checker; `cargo x test` installs it and sets `TIDEGATE_TEST_SERVICES`");
+    eprintln!("skipped: needs compliance-checker; `cargo x test` installs it and sets `TIDEGATE_TEST_SERVICES`");
     None
 }
 
