@@ -391,6 +391,19 @@ mod tests {
     }
 
     #[test]
+    fn an_exclamation_mark_takes_keys_out_wherever_it_stands() {
+        let globs = |patterns: &[&str]| {
+            KeyGlobs::new(patterns.iter().map(|&pattern| pattern.to_owned()).collect()).expect("globs")
+        };
+        for globs in [globs(&["*.csv", "!vessels*.csv"]), globs(&["!vessels*.csv", "*.csv"])] {
+            assert!(globs.matches("v.csv") && !globs.matches("vessels-2.csv") && !globs.matches("a.txt"));
+        }
+        let others = globs(&["!**/*.tmp"]);
+        assert!(others.matches("a/b.csv") && !others.matches("a/b.tmp"));
+        assert!(!KeyGlobs::none().matches("a"));
+    }
+
+    #[test]
     fn a_star_stays_within_its_segment() {
         let globs = KeyGlobs::new(vec!["*.csv".to_owned()]).expect("a glob");
         assert!(globs.matches("a.csv"));
