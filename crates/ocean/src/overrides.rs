@@ -31,8 +31,8 @@ impl Override {
     pub fn concerns(&self, deployment: &str) -> bool {
         let wanted = self.deployment.trim();
         let file = deployment.rsplit('/').next().unwrap_or(deployment);
-        let stem = file.strip_suffix(".csv").unwrap_or(file);
-        !wanted.is_empty() && [deployment, file, stem].contains(&wanted)
+        let names = [deployment, file];
+        !wanted.is_empty() && names.iter().any(|name| *name == wanted || without_ending(name) == wanted)
     }
 
     /// The lines it is about.
@@ -63,6 +63,15 @@ impl Override {
             self.reason.trim()
         )
     }
+}
+
+/// Without the endings of a text file, packed or not, in whatever case.
+fn without_ending(name: &str) -> &str {
+    [".gz", ".csv"].iter().fold(name, |name, ending| {
+        let start = name.len().saturating_sub(ending.len());
+        let has_ending = name.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(ending));
+        if has_ending { &name[..start] } else { name }
+    })
 }
 
 fn range(part: &str) -> Result<RangeInclusive<u64>, String> {
@@ -106,9 +115,11 @@ mod tests {
 
     #[test]
     fn deployments_are_known_by_their_last_name() {
-        for name in ["MOANA_1", "MOANA_1.csv", "0038/MOANA_1.csv"] {
+        for name in ["MOANA_1", "MOANA_1.csv", "0038/MOANA_1.csv", "0038/MOANA_1.CSV.gz"] {
             assert!(of("all").concerns(name), "{name}");
         }
+        let whole = Override { deployment: "0038/MOANA_1".to_owned(), ..of("all") };
+        assert!(whole.concerns("0038/MOANA_1.csv") && !whole.concerns("0039/MOANA_1.csv") && !whole.concerns("é"));
         assert!(!of("all").concerns("MOANA_12.csv"));
     }
 }
