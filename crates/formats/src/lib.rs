@@ -10,6 +10,7 @@
 //! | [`json`] | batches to JSON lines or a JSON array | 6, work |
 //! | [`netcdf`] | NetCDF classic both ways, and deployments as CF trajectories in it | 6, work |
 //! | [`parquet`] | batches to Parquet | 6, work |
+//! | [`review`] | what any content comes to, by its format | 6, work |
 //! | [`statistics`] | what a file comes to: counts, extents, moments, flags, findings | 6, work |
 //! | [`zip`] | members of an archive, one after the other | 6, work |
 //!
@@ -34,6 +35,7 @@ pub mod mail;
 pub mod moana;
 pub mod netcdf;
 pub mod parquet;
+pub mod review;
 mod sniff;
 pub mod statistics;
 pub mod zip;

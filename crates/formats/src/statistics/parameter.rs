@@ -8,7 +8,7 @@ use super::decimal::Decimal;
 use super::moments::Moments;
 
 /// Different texts of a column that are told apart.
-const MAX_TEXTS: usize = 100_000;
+const MAX_TEXTS: usize = 10_000;
 
 /// Different flags that are no digits.
 const MAX_FLAGS: usize = 32;

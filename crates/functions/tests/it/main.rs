@@ -5,3 +5,4 @@ mod csv_to_table;
 mod harness;
 mod profile_qc;
 mod report;
+mod summarise;
