@@ -109,7 +109,7 @@ impl Engine {
     async fn known_before_sniffing(&self, objects: &[&ObjectVersion]) -> Result<HashSet<EventId>> {
         let to_sniff = objects.iter().filter(|object| {
             let mut takers = self.takers_by_key(object).peekable();
-            takers.peek().is_none() || takers.any(|ready| format_of(&ready.spec).is_some())
+            takers.peek().is_none() || takers.any(|ready| !formats_of(&ready.spec).is_empty())
         });
         let events: Vec<Event> = to_sniff.map(|object| Event::Created((*object).clone())).collect();
         if events.is_empty() {

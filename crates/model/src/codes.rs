@@ -25,6 +25,7 @@ pub static PAGES: &[(&str, &str)] = pages![
     "R0313" "R0314" "R0315" "R0316" "R0317" "R0318" "R0319" "R0320" "R0321" "R0322" "R0323" "R0324"
     "R0325" "R0331" "R0332" "R0333" "R0334" "R0335" "R0336" "R0341" "R0342"
     "R0601" "R0602" "R0603" "R0604" "R0605" "R0606" "R0607"
+    "R0701" "R0702"
 ];
 
 /// The page of a code, in Markdown; upper and lower case are alike. `None` if there is no such code.

@@ -219,6 +219,16 @@ impl Casts {
         }
     }
 
+    /// Place of the cast that the last row belongs to.
+    pub(super) fn current(&self) -> Option<usize> {
+        self.current
+    }
+
+    /// The casts.
+    pub(super) fn into_casts(self) -> Vec<Cast> {
+        self.casts
+    }
+
     /// Puts them into the statistics.
     pub(super) fn finish(self, statistics: &mut Statistics) {
         for cast in &self.casts {

@@ -22,9 +22,11 @@
 
 mod archive;
 mod casts;
+pub mod convert;
 mod header;
 mod known;
 mod lines;
+mod profiles;
 mod reader;
 mod seed;
 mod summarise;
@@ -36,6 +38,7 @@ pub use casts::{Position, position};
 pub(crate) use header::detect;
 pub use header::{Column, Header, Kind};
 pub use known::{Known, known_parameter};
+pub use profiles::{Data, Profiles};
 pub use reader::{Field, Reader, Row, Value};
 
 use crate::Error;

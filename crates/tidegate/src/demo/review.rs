@@ -18,7 +18,7 @@ fn fill(dir: &Path) -> io::Result<()> {
     let data = dir.join("buckets/data");
     fs::create_dir_all(&data)?;
     let mut numbers = Numbers(20_240_110);
-    for (cruise, latitude, longitude) in [("77XX20240110", -42.0, 168.0), ("77YY20240305", -30.5, 176.0)] {
+    for (cruise, latitude, longitude) in [("77XX20240110", -50.0, 165.0), ("77YY20240305", -30.5, 176.0)] {
         let stations = stations(&mut numbers, latitude, longitude);
         fs::write(data.join(format!("{cruise}_hy1.csv")), bottles(&mut numbers, cruise, &stations))?;
         let mut casts: Vec<(String, Vec<u8>)> = Vec::new();

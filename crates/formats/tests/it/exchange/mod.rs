@@ -1,6 +1,7 @@
 //! WHP-Exchange: real cruises come to what two independent readers say, faulty files to the truth, and nothing panics.
 
 mod archives;
+mod convert;
 mod faults;
 mod forms;
 mod real;
