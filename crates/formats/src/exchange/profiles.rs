@@ -3,6 +3,7 @@
 use std::io::{Read, Seek};
 
 use super::archive::Options;
+use super::casts::position;
 use super::header::{Column, title_of};
 use super::reader::{Reader, Value};
 use crate::statistics::{Cast, Findings};
@@ -31,7 +32,7 @@ pub struct Data {
 /// All values of a cruise.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profiles {
-    /// Casts, in the order in which they first stand.
+    /// Casts, in order of time.
     pub casts: Vec<Cast>,
     /// Parameters that vary within a cast.
     pub data: Vec<Data>,
@@ -62,7 +63,7 @@ impl Profiles {
         let mut source = open();
         if !is_archive {
             all.add(source, name.rsplit('/').next().unwrap_or(name))?;
-            all.pad();
+            all.settle();
             return Ok(all);
         }
         let archive = Archive::open(&mut source)?;
@@ -92,7 +93,7 @@ impl Profiles {
             return Err(Error::new(Problem::Malformed, "the archive holds no cast that can be read")
                 .expected("files in WHP-Exchange format, which begin with `CTD` or `BOTTLE`"));
         }
-        all.pad();
+        all.settle();
         Ok(all)
     }
 
@@ -159,7 +160,23 @@ impl Profiles {
         Ok(())
     }
 
-    /// Gives every parameter a place for each level of each cast.
+    /// Gives every parameter a place for each level of each cast, and puts casts in order of time, as CF readers expect;
+    /// those without a time stand last.
+    fn settle(&mut self) {
+        self.pad();
+        let times: Vec<_> = self.casts.iter().map(|cast| position(cast).time).collect();
+        let mut order: Vec<usize> = (0..self.casts.len()).collect();
+        order.sort_by_key(|at| (times[*at].is_none(), times[*at]));
+        self.casts = order.iter().map(|at| self.casts[*at].clone()).collect();
+        for data in &mut self.data {
+            data.values = order.iter().map(|at| std::mem::take(&mut data.values[*at])).collect();
+            data.texts = order.iter().map(|at| std::mem::take(&mut data.texts[*at])).collect();
+            if let Some(flags) = &mut data.flags {
+                *flags = order.iter().map(|at| std::mem::take(&mut flags[*at])).collect();
+            }
+        }
+    }
+
     fn pad(&mut self) {
         let levels: Vec<usize> = self.casts.iter().map(|cast| usize::try_from(cast.levels).unwrap_or(0)).collect();
         for data in &mut self.data {
