@@ -16,5 +16,14 @@ use tidegate_engine::Kind;
 
 /// Every built-in kind, in the order of the reference.
 pub fn catalog() -> Vec<Kind> {
-    vec![command::KIND, convert::KIND, csv_to_table::KIND, digest::KIND, profile_qc::KIND, publish::KIND, report::KIND, summarise::KIND]
+    vec![
+        command::KIND,
+        convert::KIND,
+        csv_to_table::KIND,
+        digest::KIND,
+        profile_qc::KIND,
+        publish::KIND,
+        report::KIND,
+        summarise::KIND,
+    ]
 }

@@ -13,7 +13,7 @@ use super::casts::position;
 use super::known::known_parameter;
 use super::profiles::{Data, Profiles};
 use crate::netcdf::Attribute;
-use crate::netcdf::cf::{Profile, ProfileSet, ProfileValues, ProfileVariable, write_profiles};
+use crate::netcdf::cf::{Profile, ProfileFlags, ProfileSet, ProfileValues, ProfileVariable, write_profiles};
 use crate::statistics::Cast;
 use crate::{Error, Problem};
 
@@ -183,7 +183,7 @@ fn variable<'d>(data: &'d Data, names: &mut HashMap<String, usize>) -> ProfileVa
             name if name.starts_with("CTD") => CTD,
             _ => WATER,
         };
-        (flags.as_slice(), meanings)
+        ProfileFlags { casts: flags, meanings }
     });
     ProfileVariable {
         name: if is_vertical { "PRESSURE".to_owned() } else { name(&data.name, names) },

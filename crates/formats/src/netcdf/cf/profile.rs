@@ -69,8 +69,17 @@ pub struct ProfileVariable<'a> {
     pub attributes: Vec<Attribute>,
     /// Its values, by cast.
     pub values: ProfileValues<'a>,
-    /// Its flags by cast, `None` where there is none, and what each means.
-    pub flags: Option<(&'a [Vec<Option<u8>>], &'static [(i8, &'static str)])>,
+    /// Its flags, if it has any.
+    pub flags: Option<ProfileFlags<'a>>,
+}
+
+/// Flags of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProfileFlags<'a> {
+    /// By cast; `None` where there is none.
+    pub casts: &'a [Vec<Option<u8>>],
+    /// Each flag and its meaning, a word without blanks.
+    pub meanings: &'static [(i8, &'static str)],
 }
 
 /// Values of a parameter.
@@ -305,7 +314,7 @@ impl<'s> Defines<'s, '_> {
         }
         defined.attributes.extend(variable.attributes.iter().cloned());
         self.add(defined, todo);
-        let Some((casts, meanings)) = variable.flags else { return };
+        let Some(ProfileFlags { casts, meanings }) = variable.flags else { return };
         let values: Vec<i8> = meanings.iter().map(|(value, _)| *value).collect();
         let words: Vec<&str> = meanings.iter().map(|(_, word)| *word).collect();
         let judge = netcdf::Variable::new(flags, Type::Byte, [self.casts, self.rows])
