@@ -64,6 +64,12 @@ const FAMILIES: &[Family] = &[
         source: Source::Example { package: "tidegate-plots", example: "bench_picture" },
     },
     Family {
+        name: "exchange",
+        summary: "a bottle file and an archive of 62 casts, parsed and aggregated in process",
+        busy: false,
+        source: Source::Example { package: "tidegate-formats", example: "bench_exchange" },
+    },
+    Family {
         name: "start",
         summary: "`--help`, and `check` of a file with 100 functions, from process start to exit",
         busy: false,

@@ -109,7 +109,7 @@ impl Engine {
     async fn known_before_sniffing(&self, objects: &[&ObjectVersion]) -> Result<HashSet<EventId>> {
         let to_sniff = objects.iter().filter(|object| {
             let mut takers = self.takers_by_key(object).peekable();
-            takers.peek().is_none() || takers.any(|ready| format_of(&ready.spec).is_some())
+            takers.peek().is_none() || takers.any(|ready| !formats_of(&ready.spec).is_empty())
         });
         let events: Vec<Event> = to_sniff.map(|object| Event::Created((*object).clone())).collect();
         if events.is_empty() {
@@ -180,7 +180,7 @@ impl Engine {
 
     async fn route(&self, object: &ObjectVersion) -> Result<Routed> {
         let by_key: Vec<&Ready> = self.takers_by_key(object).collect();
-        let by_format = by_key.iter().any(|ready| format_of(&ready.spec).is_some());
+        let by_format = by_key.iter().any(|ready| !formats_of(&ready.spec).is_empty());
         let format = if by_format || by_key.is_empty() {
             match self.sniff(object).await {
                 Ok(Some(format)) => Some(format),
@@ -191,10 +191,7 @@ impl Engine {
         } else {
             None
         };
-        let takers: Vec<&Ready> = by_key
-            .into_iter()
-            .filter(|ready| format_of(&ready.spec).is_none_or(|wanted| Some(wanted) == format))
-            .collect();
+        let takers: Vec<&Ready> = by_key.into_iter().filter(|ready| takes_format(&ready.spec, format)).collect();
         if takers.is_empty() {
             return Ok(Routed::Unrouted(self.unrouted(object, format.unwrap_or("unknown"))));
         }
@@ -252,13 +249,18 @@ impl Engine {
         let here = self.functions.values().filter_map(|ready| match &ready.spec.trigger {
             Trigger::Created { bucket, keys, format } if *bucket == object.bucket => {
                 let keys = if keys.is_empty() { "any key".to_owned() } else { keys.patterns().join(", ") };
-                let format = format.as_ref().map(|format| format!(" that is {format}")).unwrap_or_default();
+                let format =
+                    if format.is_empty() { String::new() } else { format!(" that is {}", format.join(" or ")) };
                 Some(format!("{keys}{format} for `{}`", ready.spec.name))
             }
             _ => None,
         });
         let expected: Vec<String> = here.collect();
-        let looks = if format == "unknown" { String::new() } else { format!("; its content looks like {format}") };
+        let looks = match format {
+            _ if object.size == 0 => "; it is empty".to_owned(),
+            "unknown" => "; its content is of no known format".to_owned(),
+            format => format!("; its content looks like {format}"),
+        };
         Failure::new("R0001", ErrorKind::Invalid, format!("no function takes this object{looks}"))
             .at(model::Place { object: Some(object.path()), ..model::Place::default() })
             .expected(expected.join("; "))
@@ -287,11 +289,18 @@ pub(crate) fn takes_key(function: &model::Function, object: &ObjectVersion) -> b
     }
 }
 
-fn format_of(function: &model::Function) -> Option<&str> {
+/// What the content must be; empty: anything.
+fn formats_of(function: &model::Function) -> &[String] {
     match &function.trigger {
-        Trigger::Created { format, .. } => format.as_deref(),
-        Trigger::Every(_) | Trigger::Cron(_) => None,
+        Trigger::Created { format, .. } => format,
+        Trigger::Every(_) | Trigger::Cron(_) => &[],
     }
+}
+
+/// True if `function` takes contents of this format; `None` was not looked at, because nobody asks for it.
+fn takes_format(function: &model::Function, found: Option<&str>) -> bool {
+    let wanted = formats_of(function);
+    wanted.is_empty() || found.is_some_and(|found| wanted.iter().any(|wanted| wanted == found))
 }
 
 /// The run of `function` on `event` under its present rules.
@@ -309,9 +318,9 @@ impl Engine {
         if self.is_ignored(object) || !takes_key(&ready.spec, object) {
             return Ok(None);
         }
-        if let Some(wanted) = format_of(&ready.spec) {
+        if !formats_of(&ready.spec).is_empty() {
             match self.sniff(object).await {
-                Ok(found) if found == Some(wanted) => {}
+                Ok(found) if takes_format(&ready.spec, found) => {}
                 Ok(_) => return Ok(None),
                 Err(error) if error.is_retryable() => return Err(error),
                 Err(error) => {

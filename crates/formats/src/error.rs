@@ -24,6 +24,8 @@ pub struct Error {
     pub problem: Problem,
     /// What happened: lower case, no final period, never a value of the content.
     pub message: String,
+    /// Member of an archive.
+    pub member: Option<String>,
     /// Physical line, counted from 1.
     pub line: Option<u64>,
     /// Byte, counted from 0; of the decompressed content.
@@ -38,7 +40,16 @@ pub struct Error {
 impl Error {
     /// An error with nothing but a message; the rest by the other methods.
     pub(crate) fn new(problem: Problem, message: impl Into<String>) -> Self {
-        Self { problem, message: message.into(), line: None, byte: None, expected: None, help: None, source: None }
+        Self {
+            problem,
+            message: message.into(),
+            member: None,
+            line: None,
+            byte: None,
+            expected: None,
+            help: None,
+            source: None,
+        }
     }
 
     /// The same error once more, to be told again.
@@ -46,6 +57,7 @@ impl Error {
         Self {
             problem: self.problem,
             message: self.message.clone(),
+            member: self.member.clone(),
             line: self.line,
             byte: self.byte,
             expected: self.expected.clone(),
@@ -80,6 +92,9 @@ impl fmt::Display for Error {
         f.write_str(&self.message)?;
         if let Some(source) = &self.source {
             write!(f, ": {source}")?;
+        }
+        if let Some(member) = &self.member {
+            write!(f, " (member {member})")?;
         }
         match (self.line, self.byte) {
             (Some(line), Some(byte)) => write!(f, " (line {line}, byte {byte})"),

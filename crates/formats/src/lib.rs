@@ -5,10 +5,14 @@
 //! | [`sniff()`] | names a content by its first bytes | 2, admit |
 //! | [`csv`] | CSV to records in bounded memory, records and batches to CSV | 6, work |
 //! | [`mail`] | letters and attachments to the bytes of a mail | 7, write |
+//! | [`exchange`] | WHP-Exchange bottle and CTD files, and archives of them, to rows and statistics | 6, work |
 //! | [`moana`] | files of Moana sensors to rows, every line accounted for | 6, work |
 //! | [`json`] | batches to JSON lines or a JSON array | 6, work |
 //! | [`netcdf`] | NetCDF classic both ways, and deployments as CF trajectories in it | 6, work |
 //! | [`parquet`] | batches to Parquet | 6, work |
+//! | [`review`] | what any content comes to, by its format | 6, work |
+//! | [`statistics`] | what a file comes to: counts, extents, moments, flags, findings | 6, work |
+//! | [`zip`] | members of an archive, one after the other | 6, work |
 //!
 //! ```
 //! use tidegate_formats::csv::{Options, Reader};
@@ -25,12 +29,16 @@
 
 pub mod csv;
 mod error;
+pub mod exchange;
 pub mod json;
 pub mod mail;
 pub mod moana;
 pub mod netcdf;
 pub mod parquet;
+pub mod review;
 mod sniff;
+pub mod statistics;
+pub mod zip;
 
 pub use error::{Error, Problem};
 pub use sniff::{NAMES, sniff};

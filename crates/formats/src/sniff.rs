@@ -1,7 +1,10 @@
 //! Hop 2's second question: what is this content, whatever the object is called?
 
+use crate::exchange::{self, Kind};
+
 /// What content can be named, in the order of the reference.
-pub const NAMES: &[&str] = &["csv", "gzip", "zip", "netcdf", "parquet", "json", "moana", "unknown"];
+pub const NAMES: &[&str] =
+    &["csv", "gzip", "zip", "netcdf", "parquet", "json", "moana", "exchange-bottle", "exchange-ctd", "unknown"];
 
 /// A format, and what tells it from the others: the first bytes of the content and the object's key.
 struct Detector {
@@ -16,6 +19,8 @@ const DETECTORS: &[Detector] = &[
     Detector { name: "netcdf", detects: |head, _| is_netcdf(head) },
     Detector { name: "parquet", detects: |head, _| head.starts_with(b"PAR1") },
     Detector { name: "json", detects: |head, _| is_json(head) },
+    Detector { name: "exchange-bottle", detects: |head, _| exchange::detect(head) == Some(Kind::Bottle) },
+    Detector { name: "exchange-ctd", detects: |head, _| exchange::detect(head) == Some(Kind::Ctd) },
     Detector { name: "moana", detects: |head, _| crate::moana::detects(head) },
     Detector { name: "csv", detects: is_csv },
 ];
@@ -89,6 +94,11 @@ mod tests {
             (b"\xef\xbb\xbf {\n \"a\": 1}", "x.csv", "json"),
             (b"[1, 2]", "x", "json"),
             (b"[not json", "x", "unknown"),
+            (b"BOTTLE,20240101TEST\n#c\n", "x", "exchange-bottle"),
+            (b"\xef\xbb\xbfBOTTLE\r\n# c\r\n", "x.zip", "exchange-bottle"),
+            (b"CTD,20240101TEST\nNUMBER_HEADERS = 2\n", "x.csv", "exchange-ctd"),
+            (b"CTD,depth,temperature\n1,2,3\n", "x.csv", "csv"),
+            (b"BOTTLES,price\n1,2\n", "x.csv", "csv"),
             (b"a,b\n1,2\n", "anything", "csv"),
             (b"a;\"b;c\"\r\n1;2\r\n", "anything", "csv"),
             (b"one\ntwo\n", "list.CSV", "csv"),

@@ -4,15 +4,26 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod command;
+pub mod convert;
 pub mod csv_to_table;
 pub mod digest;
 pub mod profile_qc;
 pub mod publish;
 pub mod report;
+pub mod summarise;
 
 use tidegate_engine::Kind;
 
 /// Every built-in kind, in the order of the reference.
 pub fn catalog() -> Vec<Kind> {
-    vec![command::KIND, csv_to_table::KIND, profile_qc::KIND, publish::KIND, report::KIND, digest::KIND]
+    vec![
+        command::KIND,
+        convert::KIND,
+        csv_to_table::KIND,
+        digest::KIND,
+        profile_qc::KIND,
+        publish::KIND,
+        report::KIND,
+        summarise::KIND,
+    ]
 }

@@ -189,14 +189,14 @@ pub struct Function {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Trigger {
-    /// An object version appeared in `bucket`, its key matches `keys`, its content is `format`.
+    /// An object version appeared in `bucket`, its key matches `keys`, its content is one of `format`.
     Created {
         /// Name of the bucket.
         bucket: String,
         /// Which keys; empty takes all.
         keys: KeyGlobs,
-        /// What the content must be (a name of `tidegate_formats::sniff`), whatever the object is called.
-        format: Option<String>,
+        /// What the content must be (names of `tidegate_formats::sniff`), whatever the object is called; empty takes all.
+        format: Vec<String>,
     },
     /// Every so often, counted from the Unix epoch, so that all workers agree on the moments.
     Every(Duration),

@@ -98,6 +98,8 @@ enum Command {
     Mail(commands::mail::Args),
     /// Look into tables.
     Table(commands::table::Args),
+    /// Write a page of what a review came to.
+    Report(commands::report::Args),
     /// What an error code means, and how to mend it.
     Explain(commands::explain::Args),
     /// Run every pipeline there is on generated data.
@@ -148,6 +150,7 @@ fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
         Command::Mail(args) => commands::mail::run(here, args),
         Command::Table(args) => commands::table::run(here, &args),
         Command::Explain(args) => commands::explain::run(here, &args),
+        Command::Report(args) => commands::report::run(here, &args),
         Command::Demo(args) => commands::demo::run(here, &args),
         Command::Schema => commands::schema::run(here),
         Command::Completions(args) => commands::completions::run(here, &args, Cli::command()),

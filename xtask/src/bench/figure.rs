@@ -45,6 +45,8 @@ const AIMS: &[(&str, Aim)] = &[
     ("profile_qc_small_files", Aim::AtLeast(1_000.0)),
     ("profile_qc_small_files_memory", Aim::AtMost(150.0)),
     ("profile_qc_very_long_memory", Aim::AtMost(300.0)),
+    ("cruise_hy1_csv_1", Aim::AtMost(5.0)),
+    ("cruise_ct1_zip_2", Aim::AtMost(40.0)),
     ("picture_svg", Aim::AtMost(10.0)),
     ("picture_png", Aim::AtMost(150.0)),
     ("start_to_help", Aim::AtMost(5.0)),

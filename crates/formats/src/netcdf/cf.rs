@@ -17,10 +17,12 @@ mod coverage;
 mod define;
 mod describe;
 mod global;
+mod profile;
 mod write;
 
 pub use describe::{Content, Flags, Trajectory, Variable, Vertical};
 pub use global::missing;
+pub use profile::{Profile, ProfileFlags, ProfileSet, ProfileValues, ProfileVariable, missing_of, write_profiles};
 pub use write::{Area, Column, Position, Rows, write};
 
 /// What stands for a missing measurement.

@@ -1,6 +1,7 @@
 //! Integration tests of the formats: what goes in comes out, and nothing panics.
 
 mod csv_read;
+mod exchange;
 mod export;
 mod moana;
 mod netcdf;

@@ -146,9 +146,10 @@ pub(crate) const ON: &[KeySpec] = &[
     ),
     key(
         "format",
-        TEXT,
+        Takes::Value(OptionType::TextOrList),
         "any content",
-        "With `created`: what the content must be, whatever the object is called. It is found by looking into the object.",
+        "With `created`: what the content must be, one format or one of several, whatever the object is called. It is \
+         found by looking into the object.",
     ),
     key("every", DURATION, "", "Every so often, counted from the Unix epoch; at least `\"1s\"`."),
     key("cron", TEXT, "", "A cron expression of five fields: minute, hour, day of month, month, day of week."),

@@ -17,7 +17,7 @@ pub(super) fn takes_everything(trigger: &Trigger) -> bool {
     let Trigger::Created { keys, format, .. } = trigger else { return false };
     let takes_every_key = keys.is_empty() || keys.patterns().iter().any(|glob| matches!(glob.as_str(), "**" | "**/*"));
     let takes_keys_out = keys.patterns().iter().any(|glob| glob.starts_with('!'));
-    takes_every_key && !takes_keys_out && format.is_none()
+    takes_every_key && !takes_keys_out && format.is_empty()
 }
 
 /// Tells every function that is on a loop: an error if nothing on the way is filtered, else a warning.

@@ -76,7 +76,7 @@ pub(super) struct RawTrigger {
     pub(super) span: Range<usize>,
     pub(super) created: Option<Spanned<String>>,
     pub(super) keys: Option<Spanned<Vec<Spanned<String>>>>,
-    pub(super) format: Option<Spanned<String>>,
+    pub(super) format: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) every: Option<Spanned<Duration>>,
     pub(super) cron: Option<Spanned<String>>,
     pub(super) timezone: Option<Spanned<String>>,
@@ -261,12 +261,14 @@ fn read_trigger(on: &Spanned<&Item>, report: &mut Report<'_>) -> Option<RawTrigg
     }
     let section = Section::open(on.value, keys::ON, "`on`", &on.span, report)?;
     let given = keys::ON.iter().filter_map(|key| section.key_span(key.name).map(|span| (key.name, span))).collect();
-    let keys_are_given = section.table().contains_key("keys");
+    let given_texts = |name: &str, report: &mut Report<'_>| {
+        section.texts(name, report).filter(|_| section.table().contains_key(name))
+    };
     Some(RawTrigger {
         span: on.span.clone(),
         created: section.text("created", report),
-        keys: section.texts("keys", report).filter(|_| keys_are_given),
-        format: section.text("format", report),
+        keys: given_texts("keys", report),
+        format: given_texts("format", report),
         every: section.duration("every", Duration::from_secs(1), report),
         cron: section.text("cron", report),
         starter_is_misspelt: section.is_misspelt(&["created", "every", "cron"]),

@@ -62,9 +62,8 @@ pub(super) fn check(raw: &RawTrigger, known: &Known<'_>, report: &mut Report<'_>
 }
 
 fn object(raw: &RawTrigger, known: &Known<'_>, report: &mut Report<'_>) -> Option<Trigger> {
-    if let Some(format) = &raw.format
-        && !known.formats.contains(&format.value.as_str())
-    {
+    let formats = raw.format.iter().flat_map(|formats| &formats.value);
+    if let Some(format) = formats.clone().find(|format| !known.formats.contains(&format.value.as_str())) {
         let problem = Problem::error("P0106", format!("unknown format {}", quote(&format.value)))
             .label("no content can be told to be this")
             .expected(one_of(known.formats.iter().copied(), "no `format`: none can be told"))
@@ -98,7 +97,7 @@ fn object(raw: &RawTrigger, known: &Known<'_>, report: &mut Report<'_>) -> Optio
     if let (Some(list), Some(_)) = (&raw.keys, &keys) {
         globs::check_not_ignored(&bucket.value, &list.value, &known_bucket.ignore, report);
     }
-    let format = raw.format.as_ref().map(|format| format.value.clone());
+    let format = formats.map(|format| format.value.clone()).collect();
     Some(Trigger::Created { bucket: bucket.value.clone(), keys: keys?, format })
 }
 

@@ -99,7 +99,7 @@ fn when(function: &Function) -> String {
     match &function.trigger {
         Trigger::Created { bucket, keys, format } => {
             let keys = keys.patterns().join(" ");
-            let format = format.as_ref().map(|format| format!(" ({format})")).unwrap_or_default();
+            let format = if format.is_empty() { String::new() } else { format!(" ({})", format.join(", ")) };
             if keys.is_empty() { format!("{bucket}{format}") } else { format!("{bucket}: {keys}{format}") }
         }
         Trigger::Every(period) => format!("every {}", format_duration(*period)),

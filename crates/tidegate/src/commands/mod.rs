@@ -9,6 +9,7 @@ pub(crate) mod failures;
 pub(crate) mod mail;
 pub(crate) mod new;
 pub(crate) mod put;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schema;

@@ -48,6 +48,13 @@ pub(crate) static TEMPLATES: &[Template] = &[
         pipeline: include_str!("../templates/profiles/tidegate.toml"),
         readme: include_str!("../templates/profiles/README.md"),
     },
+    Template {
+        name: "review",
+        summary: "each hydrographic file of a store comes to a row of statistics",
+        entrance: "data",
+        pipeline: include_str!("../templates/review/tidegate.toml"),
+        readme: include_str!("../templates/review/README.md"),
+    },
 ];
 
 /// Writes the template, or lists them.

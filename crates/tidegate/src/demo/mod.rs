@@ -2,6 +2,7 @@
 
 mod csv_to_table;
 mod profiles;
+mod review;
 
 use std::io;
 use std::path::Path;
@@ -17,7 +18,7 @@ pub(crate) struct Demo {
 }
 
 /// Every pipeline there is.
-pub(crate) static DEMOS: &[Demo] = &[csv_to_table::DEMO, profiles::DEMO];
+pub(crate) static DEMOS: &[Demo] = &[csv_to_table::DEMO, profiles::DEMO, review::DEMO];
 
 /// Numbers that look random and are the same every time (SplitMix64).
 struct Numbers(u64);

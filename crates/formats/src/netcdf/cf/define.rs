@@ -314,7 +314,7 @@ fn label(variable: netcdf::Variable, long_name: &str) -> netcdf::Variable {
         .attribute("coverage_content_type", "auxiliaryInformation")
 }
 
-fn grid_mapping() -> netcdf::Variable {
+pub(super) fn grid_mapping() -> netcdf::Variable {
     netcdf::Variable::new("crs", Type::Int, [])
         .attribute("long_name", "coordinate reference system")
         .attribute("grid_mapping_name", "latitude_longitude")

@@ -9,7 +9,7 @@ use crate::netcdf::{Attribute, Definition, Values};
 use crate::{Error, Problem};
 
 /// What ACDD-1.3 asks for and only people can tell.
-const ASKED: &[&str] = &[
+pub(super) const ASKED: &[&str] = &[
     "title",
     "summary",
     "keywords",
@@ -147,7 +147,7 @@ impl Derived {
 
 /// The area in well-known text, latitude first as EPSG:4326 has it: a point, a polygon, or two where it is cut by the
 /// 180th meridian.
-fn bounds([south, north]: [f64; 2], [west, east]: [f64; 2]) -> String {
+pub(super) fn bounds([south, north]: [f64; 2], [west, east]: [f64; 2]) -> String {
     let ring = |west: f64, east: f64| {
         format!("(({south} {west}, {north} {west}, {north} {east}, {south} {east}, {south} {west}))")
     };
@@ -161,11 +161,11 @@ fn bounds([south, north]: [f64; 2], [west, east]: [f64; 2]) -> String {
 }
 
 /// When something was done, to the second.
-fn iso(when: Timestamp) -> String {
+pub(super) fn iso(when: Timestamp) -> String {
     when.round(Unit::Second).unwrap_or(when).to_string()
 }
 
-fn timestamp(seconds: f64) -> Result<Timestamp, Error> {
+pub(super) fn timestamp(seconds: f64) -> Result<Timestamp, Error> {
     let duration = SignedDuration::try_from_secs_f64(seconds).ok();
     duration.and_then(|duration| Timestamp::from_duration(duration).ok()).ok_or_else(|| {
         Error::new(Problem::Unsupported, format!("{seconds} seconds since 1970 is no time of this calendar"))

@@ -6,6 +6,6 @@ mod cf;
 mod hostile;
 mod ops_qc;
 mod peer;
-mod python;
+pub(crate) mod python;
 mod round_trip;
 mod sample;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Prints why a test does not run.
 #[expect(clippy::print_stderr, reason = "people are told what was not tested")]
-pub(super) fn skip(reason: &str) {
+pub(crate) fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
 }
 
@@ -14,7 +14,7 @@ pub(super) fn skip(reason: &str) {
 ///
 /// # Panics
 /// If they are required and absent.
-pub(super) fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let directory = std::env::var_os("TIDEGATE_TEST_SERVICES").map(|directory| PathBuf::from(directory).join("bin"));
     if let Some(directory) = directory.filter(|directory| directory.join("compliance-checker").is_file()) {
         return Some(directory);
@@ -26,7 +26,7 @@ pub(super) fn programs() -> Option<PathBuf> {
 }
 
 /// What a script beside this file prints, as JSON.
-pub(super) fn run(programs: &Path, script: &str, arguments: &[&OsStr]) -> serde_json::Value {
+pub(crate) fn run(programs: &Path, script: &str, arguments: &[&OsStr]) -> serde_json::Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/netcdf").join(script);
     let output = Command::new(programs.join("python")).arg("-B").arg(script).args(arguments).output();
     let output = output.expect("python of the services");

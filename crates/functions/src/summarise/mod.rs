@@ -1,0 +1,207 @@
+//! Kind `summarise` (hop 6): what a file comes to becomes one row: how many observations, of which parameters, where and
+//! when, and what is odd about it.
+//!
+//! Reading and counting is pure ([`tidegate_formats::review`]); here is what becomes of it: a [`row`](row::COLUMNS) in a
+//! table, keyed by the object's name, and if asked for one more in a table of all contents there ever were. What a user
+//! must know is in `docs/functions/summarise.md`.
+
+mod row;
+
+use std::io::Read;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+use tidegate_engine::{Context, Function, Input, Kind, Outcome};
+use tidegate_formats::review::{self, Options};
+use tidegate_formats::statistics::Statistics;
+use tidegate_formats::{Error as FormatError, Problem};
+use tidegate_model::{
+    self as model, ErrorKind, Failure, KindSpec, OptionSpec, OptionType, Pipeline, Place, Targets, TriggerNeed,
+};
+use tidegate_stores::{Load, LoadMode, OnDuplicate, Reject, Table};
+use tokio::task::spawn_blocking;
+
+pub use row::COLUMNS;
+
+/// Most threads that read one archive.
+const THREADS: usize = 4;
+
+/// Archives below this are read by one thread: others have their own files to read.
+const SMALL: u64 = 1 << 20;
+
+/// What `summarise` tells about itself.
+pub static SPEC: KindSpec = KindSpec {
+    name: "summarise",
+    version: 1,
+    summary: "writes what a file comes to into a table: observations, parameters, flags, extents, findings",
+    trigger: TriggerNeed::Object,
+    tables: Targets::One,
+    buckets: Targets::None,
+    mail: Targets::None,
+    options: &[OptionSpec {
+        name: "history",
+        takes: OptionType::Table,
+        default: None,
+        required: false,
+        doc: "A table that keeps a row for every content that a file ever had, keyed by `filename` and `sha256`; the \
+              table in `into` has the latest.",
+    }],
+};
+
+/// The kind, for the catalog.
+pub static KIND: Kind = Kind { spec: &SPEC, build };
+
+struct Summarise {
+    latest: Target,
+    history: Option<Target>,
+}
+
+/// A table, and the names of its key columns.
+#[derive(Debug, Clone)]
+struct Target {
+    table: String,
+    key: Vec<String>,
+}
+
+impl Target {
+    fn new(name: &str, key: &[&str], pipeline: &Pipeline) -> Result<Self, Failure> {
+        let declared = pipeline.tables.get(name).map(|table| table.key.as_slice()).unwrap_or_default();
+        let names: Vec<String> = match declared {
+            [] => key.iter().map(|name| (*name).to_owned()).collect(),
+            declared => declared.iter().map(|column| column.name.clone()).collect(),
+        };
+        let is_text = declared.iter().all(|column| column.value == model::ValueType::String);
+        if names != key || !is_text {
+            let told = key.iter().map(|name| format!("{name} = \"string\"")).collect::<Vec<_>>().join(", ");
+            return Err(Failure::new("R0601", ErrorKind::Invalid, format!("table `{name}` has another key"))
+                .expected(format!("`key = {{ {told} }}`"))
+                .help(format!("correct `key` of [table.{name}], or leave it out")));
+        }
+        Ok(Self { table: name.to_owned(), key: names })
+    }
+}
+
+fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Function>, Failure> {
+    let table = function.into.iter().find(|name| pipeline.tables.contains_key(*name)).ok_or_else(|| {
+        Failure::new("R0601", ErrorKind::Invalid, format!("`{}` has no table to write into", function.name))
+            .expected("one table in `into`")
+    })?;
+    let history = function.options.get("history").and_then(|name| name.as_str());
+    let history = history.map(|name| Target::new(name, &["filename", "sha256"], pipeline)).transpose()?;
+    Ok(Box::new(Summarise { latest: Target::new(table, &["filename"], pipeline)?, history }))
+}
+
+#[async_trait]
+impl Function for Summarise {
+    async fn call(&self, context: &Context) -> Result<Outcome, Failure> {
+        let input = Arc::new(context.input().await?);
+        let key = context.object()?.key.clone();
+        let token = context.cancellation();
+        let name = key.clone();
+        let work = spawn_blocking(move || look(&input, &name, &|| token.is_cancelled()));
+        let (statistics, sha256, size) = joined(work.await)??;
+        context.ensure_current().await?;
+        for target in std::iter::once(&self.latest).chain(&self.history) {
+            let table = context.table(&target.table)?;
+            let row = row::of(&statistics, &key, &sha256, size, &target.key)?;
+            write(table.as_ref(), context, target, row).await?;
+        }
+        Ok(outcome(&statistics))
+    }
+}
+
+/// Hashes the content, and finds what it comes to.
+fn look(
+    input: &Arc<Input>,
+    name: &str,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<(Statistics, String, u64), Failure> {
+    // Read from its first byte to its last once, so that the ledger has its hash, too.
+    let mut hasher = Sha256::new();
+    let mut reader = input.reader();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = reader.read(&mut buffer).map_err(|error| format_failure(error.into()))?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&buffer[..count]);
+    }
+    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let size = input.size();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = if size < SMALL { 1 } else { cores.min(THREADS) };
+    let open = Arc::clone(input);
+    let open: review::Open<_> = Arc::new(move || open.reader());
+    let statistics = review::statistics(&open, name, &Options { threads, cancelled }).map_err(format_failure)?;
+    Ok((statistics, sha256, size))
+}
+
+/// Writes one row.
+async fn write(table: &dyn Table, context: &Context, target: &Target, row: row::Row) -> Result<(), Failure> {
+    let load = Load {
+        run: context.run(),
+        columns: row.columns,
+        key_columns: target.key.len(),
+        mode: LoadMode::Upsert,
+        on_duplicate: OnDuplicate::Last,
+    };
+    let mut load = table.load(load).await.map_err(table_failure)?;
+    let batch = row.batch;
+    let work = spawn_blocking(move || {
+        load.write(&batch)?;
+        load.commit()
+    });
+    joined(work.await)?.map_err(table_failure)?;
+    Ok(())
+}
+
+/// What is told besides the row: how much, and each member that was refused.
+fn outcome(statistics: &Statistics) -> Outcome {
+    let Statistics { kind, observations, casts, findings, refused, .. } = statistics;
+    let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let mut note = format!("{kind}: {observations} observations");
+    if !casts.is_empty() {
+        note.push_str(&format!(" in {}", counted(casts.len(), "cast")));
+    }
+    if !findings.tallies.is_empty() {
+        note.push_str(&format!("; {}", counted(findings.tallies.len(), "finding")));
+    }
+    if !refused.is_empty() {
+        note.push_str(&format!("; {} refused", counted(refused.len(), "member")));
+    }
+    let rejects = refused.iter().take(Outcome::KEPT_REJECTS).map(|refused| Reject {
+        place: Place { member: refused.member.clone(), line: refused.line, ..Place::default() },
+        code: "R0605".to_owned(),
+        reason: refused.reason.clone(),
+    });
+    Outcome { note: Some(note), rejects: rejects.collect(), rejected: refused.len() as u64 }
+}
+
+/// What is wrong with a content, as the failure of a run.
+pub(crate) fn format_failure(error: FormatError) -> Failure {
+    let (code, kind) = match error.problem {
+        Problem::Io => ("R0606", ErrorKind::Unavailable),
+        Problem::Unsupported => ("R0602", ErrorKind::Invalid),
+        Problem::Malformed | Problem::Encoding => ("R0603", ErrorKind::Invalid),
+        Problem::TooLarge => ("R0604", ErrorKind::Invalid),
+    };
+    let place = Place { member: error.member.clone(), line: error.line, byte: error.byte, ..Place::default() };
+    let reason = if error.problem == Problem::Io { error.to_string() } else { error.message };
+    let mut failure = Failure::new(code, kind, reason).at(place);
+    (failure.expected, failure.help) = (error.expected, error.help);
+    failure
+}
+
+fn table_failure(error: tidegate_stores::Error) -> Failure {
+    error.into_failure("R0607")
+}
+
+pub(crate) fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T, Failure> {
+    result.map_err(|error| match error.try_into_panic() {
+        // The engine contains panics, and tells them with what they say.
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => Failure::new("R0606", ErrorKind::Unavailable, format!("the work was stopped: {error}")),
+    })
+}

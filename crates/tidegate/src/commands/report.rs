@@ -1,0 +1,145 @@
+//! `tidegate report review`: one page, complete in itself, of what a review came to: a table to sort, a map of the
+//! stations, what failed and why.
+
+mod page;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::DataType;
+use tidegate_model::ErrorKind;
+use tidegate_stores::{FailureFilter, Page};
+
+use crate::exit::{Exit, Stop};
+use crate::output::counted;
+use crate::project::{Here, Project};
+use crate::wiring;
+
+/// What was typed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// What the files under review come to: a table, a map of the stations, failures by reason.
+    Review(Review),
+}
+
+#[derive(Debug, clap::Args)]
+struct Review {
+    /// The table that `summarise` writes.
+    #[arg(long, value_name = "NAME", default_value = "statistics")]
+    table: String,
+    /// The page, which is replaced once all of it is written.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    out: PathBuf,
+}
+
+/// Failures that the page lists; beyond, it says how many there are.
+const MOST_FAILURES: u64 = 10_000;
+
+/// One file of the table, as the page shows it.
+#[derive(Debug, Default)]
+struct File {
+    name: String,
+    kind: String,
+    observations: Option<i64>,
+    seed: Option<i64>,
+    profiles: Option<i64>,
+    stations: Option<i64>,
+    time: [String; 2],
+    /// `lat_min`, `lat_max`, `lon_min`, `lon_max`, `pres_min`, `pres_max`.
+    extents: [Option<f64>; 6],
+    findings: serde_json::Value,
+    refused: serde_json::Value,
+    /// Longitude and latitude of its casts.
+    positions: Vec<(f64, f64)>,
+}
+
+/// Writes the page.
+pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
+    let What::Review(review) = &args.what;
+    let project = Project::open(here)?;
+    let history = wiring::open_history(&project)?;
+    let (files, failures) = wiring::ask(async {
+        let tables = wiring::open_tables(&project).await?;
+        let table = tables.get(&review.table).ok_or_else(|| {
+            Stop::new(ErrorKind::NotFound, format!("there is no table `{}` in this pipeline", review.table))
+                .expected(wiring::one_of(tables.keys()))
+                .help("`--table` names the one that `summarise` writes")
+        })?;
+        let mut files = Vec::new();
+        if table.columns().await?.is_some() {
+            let mut take = |batch: RecordBatch| {
+                files.extend((0..batch.num_rows()).map(|row| File::of(&batch, row)));
+                Ok(())
+            };
+            table.scan(None, &mut take).await?;
+        }
+        let failures = history.failures(FailureFilter::default(), Page::first(MOST_FAILURES)).await?;
+        Ok::<_, Stop>((files, failures))
+    })??;
+    let html = page::html(&project.pipeline.name, &files, &failures, jiff::Timestamp::now());
+    let folder = review.out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let unwritable = |error: &std::io::Error| Stop::file("written", &review.out, error);
+    let mut file = tempfile::Builder::new()
+        .prefix(".tidegate-report-")
+        .tempfile_in(folder.unwrap_or(std::path::Path::new(".")))
+        .map_err(|error| unwritable(&error))?;
+    file.write_all(html.as_bytes()).map_err(|error| unwritable(&error))?;
+    file.persist(&review.out).map_err(|error| unwritable(&error.error))?;
+    if here.printer.json {
+        here.printer.document(&serde_json::json!({
+            "out": review.out, "files": files.len(), "failures": failures.len(), "bytes": html.len(),
+        }))?;
+    } else {
+        here.printer.remark(&format!(
+            "{} and {} in `{}`",
+            counted(files.len() as u64, "file"),
+            counted(failures.len() as u64, "failure"),
+            review.out.display()
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+impl File {
+    /// A row of the table; what it does not have stays empty.
+    fn of(batch: &RecordBatch, row: usize) -> Self {
+        let column = |name: &str| batch.column_by_name(name).filter(|column| column.is_valid(row));
+        let text = |name: &str| match column(name) {
+            Some(column) if *column.data_type() == DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
+            _ => String::new(),
+        };
+        let whole =
+            |name: &str| column(name).and_then(|column| Some(column.as_primitive_opt::<Int64Type>()?.value(row)));
+        let real =
+            |name: &str| column(name).and_then(|column| Some(column.as_primitive_opt::<Float64Type>()?.value(row)));
+        let json = |name: &str| serde_json::from_str(&text(name)).unwrap_or_default();
+        let casts: serde_json::Value = json("casts");
+        let degrees = |cast: &serde_json::Value, name: &str| cast[name].as_str()?.trim().parse::<f64>().ok();
+        let positions = casts.as_array().into_iter().flatten().filter_map(|cast| {
+            let (longitude, latitude) = (degrees(cast, "longitude")?, degrees(cast, "latitude")?);
+            (latitude.abs() <= 90.0 && longitude.abs() <= 360.0).then_some((longitude, latitude))
+        });
+        Self {
+            name: text("filename"),
+            kind: text("kind"),
+            observations: whole("observations"),
+            seed: whole("observations_seed"),
+            profiles: whole("profiles"),
+            stations: whole("stations"),
+            time: [text("time_min"), text("time_max")],
+            extents: ["lat_min", "lat_max", "lon_min", "lon_max", "pres_min", "pres_max"].map(real),
+            findings: json("findings"),
+            refused: json("refused"),
+            positions: positions.collect(),
+        }
+    }
+}
