@@ -6,6 +6,10 @@
 //! | [`csv`] | CSV to records in bounded memory, records and batches to CSV | 6, work |
 //! | [`mail`] | letters and attachments to the bytes of a mail | 7, write |
 //! | [`moana`] | files of Moana sensors to rows, every line accounted for | 6, work |
+//! | [`wibl`] | files of WIBL loggers to packets and back, past damage | 6, work |
+//! | [`nmea0183`] | sentences of NMEA 0183, their times and positions | 6, work |
+//! | [`b12`] | whether a GeoJSON file is what IHO B-12 asks for, with a pointer to each fault | 6, work |
+//! | [`geojson`] | soundings to GeoJSON, as Python would write it | 6, work |
 //! | [`json`] | batches to JSON lines or a JSON array | 6, work |
 //! | [`netcdf`] | NetCDF classic both ways, and deployments as CF trajectories in it | 6, work |
 //! | [`parquet`] | batches to Parquet | 6, work |
@@ -23,14 +27,18 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod b12;
 pub mod csv;
 mod error;
+pub mod geojson;
 pub mod json;
 pub mod mail;
 pub mod moana;
 pub mod netcdf;
+pub mod nmea0183;
 pub mod parquet;
 mod sniff;
+pub mod wibl;
 
 pub use error::{Error, Problem};
 pub use sniff::{NAMES, sniff};

@@ -1,7 +1,7 @@
 //! Hop 2's second question: what is this content, whatever the object is called?
 
 /// What content can be named, in the order of the reference.
-pub const NAMES: &[&str] = &["csv", "gzip", "zip", "netcdf", "parquet", "json", "moana", "unknown"];
+pub const NAMES: &[&str] = &["csv", "gzip", "zip", "netcdf", "parquet", "json", "moana", "wibl", "unknown"];
 
 /// A format, and what tells it from the others: the first bytes of the content and the object's key.
 struct Detector {
@@ -15,6 +15,7 @@ const DETECTORS: &[Detector] = &[
     Detector { name: "zip", detects: |head, _| head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") },
     Detector { name: "netcdf", detects: |head, _| is_netcdf(head) },
     Detector { name: "parquet", detects: |head, _| head.starts_with(b"PAR1") },
+    Detector { name: "wibl", detects: |head, _| crate::wibl::detects(head) },
     Detector { name: "json", detects: |head, _| is_json(head) },
     Detector { name: "moana", detects: |head, _| crate::moana::detects(head) },
     Detector { name: "csv", detects: is_csv },
@@ -88,6 +89,7 @@ mod tests {
             (b"PAR1\x15\x04", "x", "parquet"),
             (b"\xef\xbb\xbf {\n \"a\": 1}", "x.csv", "json"),
             (b"[1, 2]", "x", "json"),
+            (b"\x00\x00\x00\x00\x16\x00\x00\x00\x01\x00\x03\x00", "x", "wibl"),
             (b"[not json", "x", "unknown"),
             (b"a,b\n1,2\n", "anything", "csv"),
             (b"a;\"b;c\"\r\n1;2\r\n", "anything", "csv"),

@@ -3,16 +3,29 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod b12_validate;
 pub mod command;
 pub mod csv_to_table;
 pub mod digest;
+pub mod http_submit;
 pub mod profile_qc;
 pub mod publish;
 pub mod report;
+pub mod wibl_process;
 
 use tidegate_engine::Kind;
 
 /// Every built-in kind, in the order of the reference.
 pub fn catalog() -> Vec<Kind> {
-    vec![command::KIND, csv_to_table::KIND, profile_qc::KIND, publish::KIND, report::KIND, digest::KIND]
+    vec![
+        command::KIND,
+        csv_to_table::KIND,
+        profile_qc::KIND,
+        publish::KIND,
+        report::KIND,
+        digest::KIND,
+        wibl_process::KIND,
+        b12_validate::KIND,
+        http_submit::KIND,
+    ]
 }

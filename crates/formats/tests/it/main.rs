@@ -4,3 +4,4 @@ mod csv_read;
 mod export;
 mod moana;
 mod netcdf;
+mod wibl;

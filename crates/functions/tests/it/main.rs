@@ -3,5 +3,7 @@
 mod command;
 mod csv_to_table;
 mod harness;
+mod http_submit;
 mod profile_qc;
 mod report;
+mod wibl_process;

@@ -48,6 +48,13 @@ pub(crate) static TEMPLATES: &[Template] = &[
         pipeline: include_str!("../templates/profiles/tidegate.toml"),
         readme: include_str!("../templates/profiles/README.md"),
     },
+    Template {
+        name: "bathymetry",
+        summary: "files of WIBL loggers become B-12 GeoJSON, are checked and sent to the archive",
+        entrance: "incoming",
+        pipeline: include_str!("../templates/bathymetry/tidegate.toml"),
+        readme: include_str!("../templates/bathymetry/README.md"),
+    },
 ];
 
 /// Writes the template, or lists them.
