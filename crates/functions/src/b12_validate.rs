@@ -63,7 +63,7 @@ impl Function for B12Validate {
         let note = format!("{} soundings of {vessel}, as B-12 3.1.0 wants them", checked.features);
         let rejects = checked.findings.kept.iter().map(|finding| Reject {
             place: Place::default(),
-            code: "R0652".to_owned(),
+            code: "R0552".to_owned(),
             reason: told(finding),
         });
         Ok(Outcome { note: Some(note), rejects: rejects.collect(), rejected: checked.findings.archive })
@@ -73,12 +73,12 @@ impl Function for B12Validate {
 /// Checks a document, to its last byte.
 ///
 /// # Errors
-/// `R0651` if it is no JSON, `R0005` if it cannot be read.
+/// `R0551` if it is no JSON, `R0005` if it cannot be read.
 pub(crate) fn checked(reader: impl Read, now: Timestamp) -> Result<Checked, Failure> {
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     let checked = b12::check(&mut reader, now).map_err(|error| match error.problem {
         Problem::Io => Failure::new("R0005", ErrorKind::Unavailable, error.to_string()),
-        _ => Failure::new("R0651", ErrorKind::Invalid, error.message.clone())
+        _ => Failure::new("R0551", ErrorKind::Invalid, error.message.clone())
             .at(Place { line: error.line, ..Place::default() })
             .expected("one GeoJSON object; NaN and Infinity are no JSON"),
     })?;
@@ -88,7 +88,7 @@ pub(crate) fn checked(reader: impl Read, now: Timestamp) -> Result<Checked, Fail
 /// Fails what does not pass.
 ///
 /// # Errors
-/// `R0651` with the JSON pointers of the first findings.
+/// `R0551` with the JSON pointers of the first findings.
 pub(crate) fn judge(checked: &Checked, is_strict: bool) -> Result<(), Failure> {
     let findings = &checked.findings;
     let count = findings.schema + if is_strict { findings.archive } else { 0 };
@@ -102,7 +102,7 @@ pub(crate) fn judge(checked: &Checked, is_strict: bool) -> Result<(), Failure> {
     if more > 0 {
         reason.push_str(&format!("; and {more} more"));
     }
-    Err(Failure::new("R0651", ErrorKind::Invalid, reason)
+    Err(Failure::new("R0551", ErrorKind::Invalid, reason)
         .expected("GeoJSON of the convention `GeoJSON CSB 3.1`")
         .help("mend the metadata of the vessel or of the pipeline, and process the logger's file again"))
 }

@@ -55,7 +55,7 @@ struct HttpSubmit {
 
 fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Function>, Failure> {
     let table = function.into.iter().find_map(|name| pipeline.tables.get(name)).ok_or_else(|| {
-        Failure::new("R0641", ErrorKind::Invalid, format!("`{}` has no table for its record", function.name))
+        Failure::new("R0541", ErrorKind::Invalid, format!("`{}` has no table for its record", function.name))
             .expected("one table in `into`")
     })?;
     let bucket = function.into.iter().find(|name| pipeline.buckets.contains_key(*name)).cloned();
@@ -160,7 +160,7 @@ impl HttpSubmit {
         let Some((_, name)) = &self.options.token else { return Ok(None) };
         let value = context.secret(name)?;
         let mut value = HeaderValue::from_str(value.trim()).map_err(|_| {
-            Failure::new("R0641", ErrorKind::Invalid, format!("the secret `{name}` is no line of text"))
+            Failure::new("R0541", ErrorKind::Invalid, format!("the secret `{name}` is no line of text"))
         })?;
         // Kept out of whatever prints headers.
         value.set_sensitive(true);
@@ -183,7 +183,7 @@ impl HttpSubmit {
             Sent::Unreached(why) => {
                 (record.state, record.message) = (State::Failed, Some(why.clone()));
                 let reason = format!("`{host}` cannot be reached: {why}");
-                return (Err(Failure::new("R0643", ErrorKind::Unavailable, reason)), None);
+                return (Err(Failure::new("R0543", ErrorKind::Unavailable, reason)), None);
             }
             Sent::Unanswered(why) => {
                 // It stays as it is: it may have arrived.
@@ -193,7 +193,7 @@ impl HttpSubmit {
                     return (Err(in_doubt(&record.sent_at)), None);
                 }
                 let reason = format!("`{host}` did not answer: {why}; what was sent may have arrived");
-                return (Err(Failure::new("R0643", ErrorKind::Unavailable, reason)), None);
+                return (Err(Failure::new("R0543", ErrorKind::Unavailable, reason)), None);
             }
         };
         let status = answer.status;
@@ -214,17 +214,17 @@ impl HttpSubmit {
                 } else {
                     "it is not sent again by itself: mend what is told, then `tidegate failures retry`"
                 };
-                Err(Failure::new("R0645", ErrorKind::Invalid, reason).help(help))
+                Err(Failure::new("R0545", ErrorKind::Invalid, reason).help(help))
             }
             Verdict::Later { message } => {
                 let reason = format!("`{host}` cannot take it now (status {status}){}", said(&message));
                 (record.state, record.message) = (State::Failed, message);
-                Err(Failure::new("R0644", ErrorKind::Unavailable, reason))
+                Err(Failure::new("R0544", ErrorKind::Unavailable, reason))
             }
             Verdict::Unclear => {
                 (record.state, record.message) = (State::Asked, Some("it says neither yes nor no".to_owned()));
                 let reason = format!("`{host}` answered with status {status}, but said neither yes nor no");
-                Err(Failure::new("R0646", ErrorKind::Invalid, reason)
+                Err(Failure::new("R0546", ErrorKind::Invalid, reason)
                     .expected("JSON with `success`")
                     .help("is `url` right? ask the archive whether the file is there before you retry"))
             }
@@ -255,7 +255,7 @@ fn unanswered(count: i64) -> String {
 
 fn in_doubt(sent_at: &str) -> Failure {
     let reason = format!("it was sent on {sent_at}, and no answer came: it may have arrived");
-    Failure::new("R0646", ErrorKind::Invalid, reason)
+    Failure::new("R0546", ErrorKind::Invalid, reason)
         .help("ask the archive whether it is there; if not, `tidegate failures retry` sends it again")
 }
 

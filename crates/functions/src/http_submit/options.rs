@@ -150,5 +150,5 @@ fn check_url(text: &str) -> Result<Url, Failure> {
 }
 
 fn wrong(option: &str, value: &str) -> Failure {
-    Failure::new("R0641", ErrorKind::Invalid, format!("`{option}` cannot be `{value}`"))
+    Failure::new("R0541", ErrorKind::Invalid, format!("`{option}` cannot be `{value}`"))
 }

@@ -71,12 +71,12 @@ pub(super) struct Ledger {
 /// The names of the table's key columns.
 ///
 /// # Errors
-/// `R0641` unless there are two, both texts.
+/// `R0541` unless there are two, both texts.
 pub(super) fn key_columns(table: &model::Table) -> Result<[String; 2], Failure> {
     let names: Vec<String> =
         table.key.iter().filter(|key| key.value == ValueType::String).map(|key| key.name.clone()).collect();
     names.try_into().ok().filter(|_| table.key.len() == 2).ok_or_else(|| {
-        Failure::new("R0641", ErrorKind::Invalid, format!("the key of table `{}` does not fit", table.name))
+        Failure::new("R0541", ErrorKind::Invalid, format!("the key of table `{}` does not fit", table.name))
             .expected("two texts, for the object and its hash: `key = { file = \"string\", sha256 = \"string\" }`")
     })
 }
@@ -93,7 +93,7 @@ const COLUMNS: [(&str, ValueType); 8] = [
 ];
 
 fn failed(error: tidegate_stores::Error) -> Failure {
-    error.into_failure("R0642")
+    error.into_failure("R0542")
 }
 
 impl Ledger {
@@ -131,7 +131,7 @@ impl Ledger {
             load.commit().map(|_| ())
         })
         .await
-        .map_err(|error| Failure::new("R0642", ErrorKind::Bug, format!("the record was not written: {error}")))?
+        .map_err(|error| Failure::new("R0542", ErrorKind::Bug, format!("the record was not written: {error}")))?
         .map_err(failed)
     }
 
@@ -151,7 +151,7 @@ impl Ledger {
             text(record.message.as_deref()),
         ];
         RecordBatch::try_new(arrow_schema(columns), values)
-            .map_err(|error| Failure::new("R0642", ErrorKind::Bug, format!("the record has no form: {error}")))
+            .map_err(|error| Failure::new("R0542", ErrorKind::Bug, format!("the record has no form: {error}")))
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn client(options: &Options) -> Result<Client, Failure> {
     let builder = Client::builder().timeout(options.timeout).redirect(Policy::none());
     let builder = if options.is_local() { builder.no_proxy() } else { builder };
     builder.user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION"))).build().map_err(|error| {
-        Failure::new("R0643", ErrorKind::Unavailable, format!("no HTTP client can be made: {}", causes(&error)))
+        Failure::new("R0543", ErrorKind::Unavailable, format!("no HTTP client can be made: {}", causes(&error)))
             .help("are the certificates of the system's trusted authorities installed (`ca-certificates`)?")
     })
 }

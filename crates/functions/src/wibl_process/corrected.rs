@@ -64,7 +64,7 @@ pub(super) fn convert<W: Write>(
 ) -> Result<(W, Done), Failure> {
     let mut found = gather(bytes, options, moment);
     if found.packets == 0 {
-        let failure = failure("R0602", "the object holds no packet of a WIBL logger");
+        let failure = failure("R0502", "the object holds no packet of a WIBL logger");
         return Err(at_byte(failure, 0)
             .expected("packets of `u32 id, u32 length, payload`, as loggers write them")
             .help("was the transfer cut, or is it a file of another program?"));
@@ -122,7 +122,7 @@ fn requests(found: &mut Gathered<'_>, options: &Options) -> Result<Vec<(&'static
     for (name, _, byte) in given.iter().filter(|request| !ALGORITHMS.contains(&request.0.as_str())) {
         let reason = format!("the file requests the algorithm `{name}`, which nobody knows");
         if options.reject_unknown {
-            let failure = failure("R0608", reason).expected("`nodatareject` or `deduplicate`");
+            let failure = failure("R0508", reason).expected("`nodatareject` or `deduplicate`");
             return Err(failure.at(Place { byte: Some(*byte), ..Place::default() }));
         }
         found.tally.add_for(What::Request, Some(*byte), &reason);
@@ -143,13 +143,13 @@ fn place(found: &mut Gathered<'_>, options: &Options) -> Result<Placed, Failure>
         Err(failure(code, format!("nothing in the file tells the {what}{refused}")).expected(expected))
     };
     let Some(times) = chosen(&mut found.times) else {
-        return missing("R0603", "time", TIMES, &found.tally, [What::Time, What::NoTime]);
+        return missing("R0503", "time", TIMES, &found.tally, [What::Time, What::NoTime]);
     };
     let Some(depths) = chosen(&mut found.depths) else {
-        return missing("R0604", "depth", DEPTHS, &found.tally, [What::Depth, What::NoDepth]);
+        return missing("R0504", "depth", DEPTHS, &found.tally, [What::Depth, What::NoDepth]);
     };
     let Some(fixes) = chosen(&mut found.fixes) else {
-        return missing("R0605", "position", POSITIONS, &found.tally, [What::Position, What::NoFix]);
+        return missing("R0505", "position", POSITIONS, &found.tally, [What::Position, What::NoFix]);
     };
     let of = depths.chosen.values.len() as u64;
     let (time, position, depth) =
@@ -236,7 +236,7 @@ fn nothing_left(found: &Gathered<'_>, depths: u64) -> Failure {
     let (time, position) = (found.tally.count(What::WithoutTime), found.tally.count(What::WithoutPosition));
     let reason =
         format!("none of {depths} depths has a time and a position ({time} without time, {position} without position)");
-    failure("R0610", reason)
+    failure("R0510", reason)
         .expected(
             "depths between two times and two fixes that are not further apart than `time_gap` and `position_gap`",
         )
@@ -325,7 +325,7 @@ fn head(
     let given = properties.pointer("/trustedNode/uniqueVesselID").and_then(Value::as_str).filter(|id| !id.is_empty());
     let id =
         given.or(vessel.as_ref().map(|vessel| vessel.id.as_str())).or(options.vessel.as_deref()).ok_or_else(|| {
-            failure("R0606", "the file does not say which vessel it is from")
+            failure("R0506", "the file does not say which vessel it is from")
                 .expected("a metadata packet, a set-up packet or JSON metadata with an identifier")
                 .help("set `vessel` if all such files come from one vessel")
         })?;

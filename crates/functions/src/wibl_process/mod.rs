@@ -48,7 +48,7 @@ struct WiblProcess {
 fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Function>, Failure> {
     let bucket = function.into.iter().find(|name| pipeline.buckets.contains_key(*name));
     let bucket = bucket.ok_or_else(|| {
-        Failure::new("R0601", ErrorKind::Invalid, format!("`{}` has no bucket to write into", function.name))
+        Failure::new("R0501", ErrorKind::Invalid, format!("`{}` has no bucket to write into", function.name))
             .expected("one bucket in `into`")
     })?;
     Ok(Box::new(WiblProcess { bucket: bucket.clone(), options: Arc::new(Options::read(&function.options)?) }))
@@ -124,7 +124,7 @@ pub struct Done {
 /// Converts the bytes of a logger's file; gives the output back.
 ///
 /// # Errors
-/// `R0602` to `R0610`: why nothing can be made of it, and at which byte.
+/// `R0502` to `R0510`: why nothing can be made of it, and at which byte.
 pub fn convert<W: Write>(bytes: &[u8], options: &Options, moment: Moment, output: W) -> Result<(W, Done), Failure> {
     match options.rules {
         Rules::Corrected => corrected::convert(bytes, options, moment, output),
@@ -146,7 +146,7 @@ fn write_failure(error: tidegate_formats::Error) -> Failure {
         tidegate_formats::Problem::Io => ErrorKind::Unavailable,
         _ => ErrorKind::Invalid,
     };
-    Failure::new(if kind == ErrorKind::Invalid { "R0609" } else { "R0008" }, kind, error.to_string())
+    Failure::new(if kind == ErrorKind::Invalid { "R0509" } else { "R0008" }, kind, error.to_string())
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ impl Options {
     /// Reads the checked options of a function.
     ///
     /// # Errors
-    /// `R0601` for what only this kind can judge.
+    /// `R0501` for what only this kind can judge.
     pub fn read(values: &Map<String, Value>) -> Result<Self, Failure> {
         let text = |name: &str| values.get(name).and_then(Value::as_str).map(str::to_owned);
         let source = |name: &str| text(name).filter(|word| word != "auto");
@@ -220,7 +220,7 @@ impl Options {
             None => Ok(()),
             Some((name, _)) => {
                 let reason = format!("`{name}` has no meaning under the reference rules, which fix it");
-                Err(Failure::new("R0601", ErrorKind::Invalid, reason)
+                Err(Failure::new("R0501", ErrorKind::Invalid, reason)
                     .help("leave it out, or set `rules = \"corrected\"`"))
             }
         }
@@ -241,5 +241,5 @@ fn uncertainty(values: &Map<String, Value>) -> Result<Uncertainty, Failure> {
 }
 
 fn wrong(option: &str, value: &str) -> Failure {
-    Failure::new("R0601", ErrorKind::Invalid, format!("`{option}` cannot be `{value}`"))
+    Failure::new("R0501", ErrorKind::Invalid, format!("`{option}` cannot be `{value}`"))
 }

@@ -63,7 +63,7 @@ fn has_no_data(packet: &Packet<'_>, today: i64) -> bool {
 
 /// The reference's crashes: what stopped it, and where.
 fn stops(reason: &str, offset: usize) -> Failure {
-    at_byte(failure("R0609", format!("the reference rules stop here: {reason}")), offset)
+    at_byte(failure("R0509", format!("the reference rules stop here: {reason}")), offset)
         .help("use `rules = \"corrected\"`, which leave out what cannot be read and go on")
 }
 
@@ -124,7 +124,7 @@ fn load<'a>(bytes: &'a [u8], today: i64) -> Result<Loaded<'a>, Failure> {
     }
     if let Some((name, _, offset)) = loaded.requests.iter().find(|request| !ALGORITHMS.contains(&request.0)) {
         let reason = format!("the file requests the algorithm `{name}`, which nobody knows");
-        return Err(at_byte(failure("R0608", reason), *offset).expected("`nodatareject` or `deduplicate`"));
+        return Err(at_byte(failure("R0508", reason), *offset).expected("`nodatareject` or `deduplicate`"));
     }
     Ok(loaded)
 }
@@ -141,7 +141,7 @@ impl Loaded<'_> {
             () if seen(self.counts.gnss) => Ok(TimeSource::Gnss),
             () if self.has_zda => Ok(TimeSource::Zda),
             () if self.has_rmc => Ok(TimeSource::Rmc),
-            () => Err(failure("R0603", "no device in the file tells the time").expected(super::gather::TIMES)),
+            () => Err(failure("R0503", "no device in the file tells the time").expected(super::gather::TIMES)),
         }
     }
 }
@@ -240,7 +240,7 @@ fn tables(bytes: &[u8], loaded: &Loaded<'_>, today: i64) -> Result<Tables, Failu
     let source = loaded.time_source()?;
     let (_, newest) = loaded.version.as_ref().ok_or_else(|| stops("the file does not say its version", 0))?;
     if *newest > NEWEST {
-        return Err(failure("R0607", "the file's version is newer than the reference knows")
+        return Err(failure("R0507", "the file's version is newer than the reference knows")
             .expected("version 1.3 or older")
             .help("use `rules = \"corrected\"`, which read of a newer file what they know"));
     }
@@ -304,15 +304,15 @@ pub(super) fn convert<W: Write>(
     let mut tables = tables(bytes, &loaded, today)?;
     let all = tables.depths.len();
     if all == 0 {
-        return Err(failure("R0604", "no depth in the file").expected(super::gather::DEPTHS));
+        return Err(failure("R0504", "no depth in the file").expected(super::gather::DEPTHS));
     }
     if tables.time.is_empty() {
         return Err(
-            failure("R0603", "no device in the file tells a time that can be used").expected(super::gather::TIMES)
+            failure("R0503", "no device in the file tells a time that can be used").expected(super::gather::TIMES)
         );
     }
     if tables.position.is_empty() {
-        return Err(failure("R0605", "no position in the file").expected(super::gather::POSITIONS));
+        return Err(failure("R0505", "no position in the file").expected(super::gather::POSITIONS));
     }
     let mut lineage = rejected(&loaded, moment)?;
     for (_, parameters, offset) in loaded.requests.iter().filter(|request| request.0 == "deduplicate") {
@@ -399,7 +399,7 @@ fn root(
         }
     }
     let vessel = properties.pointer("/trustedNode/uniqueVesselID").and_then(Value::as_str);
-    let vessel = vessel.ok_or_else(|| at_byte(failure("R0606", "the file does not say whose it is"), place))?;
+    let vessel = vessel.ok_or_else(|| at_byte(failure("R0506", "the file does not say whose it is"), place))?;
     let vessel =
         if vessel.contains(&options.provider) { vessel.to_owned() } else { format!("{}-{vessel}", options.provider) };
     let wrong = || stops("metadata whose `platform` or `processing` is something else", place);

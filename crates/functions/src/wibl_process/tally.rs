@@ -64,24 +64,24 @@ impl What {
     /// Code, name in the lineage, and reason.
     fn told(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::UnknownPacket => ("R0620", "unknownPackets", "a packet of an unknown type"),
-            Self::WrongSize => ("R0621", "packetsOfWrongSize", "a packet whose size is not that of its type"),
-            Self::Damaged => ("R0622", "damagedStretches", "bytes that are no packets"),
-            Self::Cut => ("R0623", "packetsCutShort", "a packet that the end of the file cuts short"),
-            Self::Sentence => ("R0624", "unreadableSentences", "a sentence that cannot be read"),
+            Self::UnknownPacket => ("R0520", "unknownPackets", "a packet of an unknown type"),
+            Self::WrongSize => ("R0521", "packetsOfWrongSize", "a packet whose size is not that of its type"),
+            Self::Damaged => ("R0522", "damagedStretches", "bytes that are no packets"),
+            Self::Cut => ("R0523", "packetsCutShort", "a packet that the end of the file cuts short"),
+            Self::Sentence => ("R0524", "unreadableSentences", "a sentence that cannot be read"),
             Self::Time => {
-                ("R0625", "impossibleTimes", "a time that is none, or not between 2000 and the file's arrival")
+                ("R0525", "impossibleTimes", "a time that is none, or not between 2000 and the file's arrival")
             }
-            Self::Position => ("R0625", "impossiblePositions", "a position that is none, or not on the globe"),
-            Self::Depth => ("R0625", "impossibleDepths", "a depth that is none, or not between 0 and 11,000 m"),
-            Self::Unstamped => ("R0625", "packetsWithoutCounter", "a packet whose counter says not available"),
+            Self::Position => ("R0525", "impossiblePositions", "a position that is none, or not on the globe"),
+            Self::Depth => ("R0525", "impossibleDepths", "a depth that is none, or not between 0 and 11,000 m"),
+            Self::Unstamped => ("R0525", "packetsWithoutCounter", "a packet whose counter says not available"),
             Self::NoTime => ("", "timesNotAvailable", ""),
             Self::NoFix => ("", "positionsWithoutFix", ""),
             Self::NoDepth => ("", "depthsNotAvailable", ""),
             Self::WithoutTime => ("", "depthsWithoutTime", ""),
             Self::WithoutPosition => ("", "depthsWithoutPosition", ""),
-            Self::Metadata => ("R0626", "unusableMetadata", "metadata that cannot be used"),
-            Self::Request => ("R0627", "unknownRequests", "a request for an algorithm that nobody knows"),
+            Self::Metadata => ("R0526", "unusableMetadata", "metadata that cannot be used"),
+            Self::Request => ("R0527", "unknownRequests", "a request for an algorithm that nobody knows"),
         }
     }
 }

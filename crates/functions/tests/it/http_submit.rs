@@ -195,18 +195,18 @@ async fn what_cannot_be_taken_now_is_sent_again_and_what_is_refused_is_not() {
     assert_eq!(row(&house).await.map(|row| (row.0, row.1, row.2)), Some(("accepted".to_owned(), 3, 0)));
 
     for (status, body, code) in [
-        (200, r#"{"success": false, "message": "no such provider"}"#, "R0645"),
-        (401, "who are you", "R0645"),
-        (400, "", "R0645"),
-        (302, "", "R0645"),
-        (200, "<html>", "R0646"),
+        (200, r#"{"success": false, "message": "no such provider"}"#, "R0545"),
+        (401, "who are you", "R0545"),
+        (400, "", "R0545"),
+        (302, "", "R0545"),
+        (200, "<html>", "R0546"),
     ] {
         let archive = Archive::start(&[Behaviour::Answer(status, body)]);
         let (house, run) = submit(&archive, "", "").await;
         let failure = run.failure.expect("a failure");
         assert_eq!((failure.code.as_str(), archive.requests().len()), (code, 1), "{failure}");
         assert!(!failure.to_string().contains("value of dcdb"), "the token is told to nobody");
-        assert!(row(&house).await.is_some_and(|row| row.0 == if code == "R0645" { "refused" } else { "asked" }));
+        assert!(row(&house).await.is_some_and(|row| row.0 == if code == "R0545" { "refused" } else { "asked" }));
         assert!(!house.path("buckets/staging/2023/a b.json.reply").is_file());
     }
 }
@@ -228,7 +228,7 @@ async fn with_ask_nothing_that_may_have_arrived_is_sent_again_by_itself() {
     let archive = Archive::start(&[Behaviour::HangUp, Behaviour::Answer(200, YES)]);
     let (house, run) = submit(&archive, "in_doubt = \"ask\"", "").await;
     let failure = run.failure.expect("a failure");
-    assert_eq!((failure.code.as_str(), archive.requests().len()), ("R0646", 1), "{failure}");
+    assert_eq!((failure.code.as_str(), archive.requests().len()), ("R0546", 1), "{failure}");
     assert_eq!(row(&house).await.map(|row| row.0), Some("asked".to_owned()));
 }
 
@@ -243,7 +243,7 @@ async fn a_call_that_ends_between_sending_and_settling_leaves_a_trace_that_the_n
 
     let archive = Archive::start(&[Behaviour::Late(YES), Behaviour::Answer(200, YES)]);
     let (_, run) = submit(&archive, "in_doubt = \"ask\"", "timeout = \"1s\"").await;
-    assert_eq!((run.failure.expect("a failure").code.as_str(), archive.requests().len()), ("R0646", 1));
+    assert_eq!((run.failure.expect("a failure").code.as_str(), archive.requests().len()), ("R0546", 1));
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn a_server_that_is_not_there_is_tried_again_and_then_given_up() {
     drop(listener);
     let archive = Archive { url, requests: Arc::default() };
     let (house, run) = submit(&archive, "", "").await;
-    assert_eq!(run.failure.expect("a failure").code, "R0643");
+    assert_eq!(run.failure.expect("a failure").code, "R0543");
     assert_eq!(row(&house).await.map(|row| (row.0, row.1, row.2)), Some(("failed".to_owned(), 4, 0)));
 }
 
@@ -263,7 +263,7 @@ async fn what_is_not_valid_is_never_sent_and_other_forms_take_anything() {
     let house = House::new(&pipeline(&archive.url, "", ""));
     house.write("buckets/staging/a.json", document().replace("12.5", "-12.5"));
     let failure = house.run_once().await.remove(0).failure.expect("a failure");
-    assert!(failure.code == "R0651" && failure.reason.contains("/features/0/properties/depth"), "{failure}");
+    assert!(failure.code == "R0551" && failure.reason.contains("/features/0/properties/depth"), "{failure}");
     assert!(archive.requests().is_empty());
 
     let archive = Archive::start(&[Behaviour::Answer(204, "")]);

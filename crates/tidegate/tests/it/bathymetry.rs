@@ -34,7 +34,7 @@ fn the_demo_sends_what_is_valid_and_tells_what_was_refused() {
     );
     let codes: Vec<_> =
         shown["failures"].as_array().unwrap().iter().map(|one| one["failure"]["code"].clone()).collect();
-    assert!(codes.contains(&"R0603".into()) && codes.contains(&"R0645".into()), "{codes:?}");
+    assert!(codes.contains(&"R0503".into()) && codes.contains(&"R0545".into()), "{codes:?}");
     let table = place.run(&["-C", "demo/bathymetry", "table", "export", "submissions", "--format", "csv"]).ends(0).out;
     assert_eq!((table.matches(",accepted,").count(), table.matches(",refused,").count()), (3, 1), "{table}");
     assert!(place.read("demo/bathymetry/buckets/staging/evening.json.reply").contains("DEMO-"));

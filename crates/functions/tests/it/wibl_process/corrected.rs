@@ -41,10 +41,10 @@ fn converted(name: &str) -> Option<(Vec<Feature>, Done)> {
 fn every_file_ends_as_it_should_and_what_is_made_is_valid() {
     let Some(files) = files() else { return };
     let failures = [
-        ("missing-depth", "R0604"),
-        ("missing-position", "R0605"),
-        ("no-real-time", "R0603"),
-        ("no-metadata", "R0606"),
+        ("missing-depth", "R0504"),
+        ("missing-position", "R0505"),
+        ("no-real-time", "R0503"),
+        ("no-metadata", "R0506"),
     ];
     for (name, path) in files {
         let bytes = fs::read(path).expect("a file");
@@ -90,7 +90,7 @@ fn nothing_that_is_no_depth_or_no_position_is_published() {
             assert!(time.starts_with("2023-06-14T12:0"), "{name}: {time}");
         }
         assert!(done.note.contains("not available") || done.note.contains("without a fix"), "{name}: {}", done.note);
-        assert_eq!(count(&done, "R0625") > 0, name == "depth-nan-inf", "{name}");
+        assert_eq!(count(&done, "R0525") > 0, name == "depth-nan-inf", "{name}");
     }
 }
 
@@ -106,25 +106,25 @@ fn gaps_are_not_bridged_and_one_source_is_believed() {
 #[test]
 fn bad_packets_and_sentences_are_left_out_with_their_byte() {
     let Some((_, done)) = converted("corrupt-size-framed") else { return };
-    assert_eq!(codes(&done)[..2], [("R0621", 4_042), ("R0621", 7_360)]);
+    assert_eq!(codes(&done)[..2], [("R0521", 4_042), ("R0521", 7_360)]);
     let Some((_, done)) = converted("truncated-n2k-midpacket") else { return };
-    assert_eq!(codes(&done).last(), Some(&("R0623", 10_556)));
+    assert_eq!(codes(&done).last(), Some(&("R0523", 10_556)));
     let Some((features, done)) = converted("unknown-id-42") else { return };
-    assert!(features.len() > 30 && count(&done, "R0620") == 1, "{}", done.note);
+    assert!(features.len() > 30 && count(&done, "R0520") == 1, "{}", done.note);
     let Some((features, done)) = converted("nmea-depth-notnum") else { return };
-    assert!(features.len() > 10 && count(&done, "R0625") == 1, "{}", done.note);
+    assert!(features.len() > 10 && count(&done, "R0525") == 1, "{}", done.note);
     for name in ["nmea-bad-checksum", "nmea-nonascii"] {
         let Some((_, done)) = converted(name) else { return };
-        assert!(count(&done, "R0624") > 0, "{name}");
+        assert!(count(&done, "R0524") > 0, "{name}");
     }
     let Some((_, done)) = converted("test-algo-unknown") else { return };
-    assert_eq!(count(&done, "R0627"), 1);
+    assert_eq!(count(&done, "R0527"), 1);
     let Some((_, done)) = converted("newer-1.4") else { return };
     assert!(done.note.contains("newer than 1.3"), "{}", done.note);
     let Some(bytes) = file("test-algo-unknown") else { return };
     let failure =
         run(&bytes, &options(&json!({ "provider": "X", "unknown_algorithm": "reject" }))).expect_err("refused");
-    assert!(failure.code == "R0608" && failure.place.byte.is_some(), "{failure}");
+    assert!(failure.code == "R0508" && failure.place.byte.is_some(), "{failure}");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn damage_costs_what_it_covers() {
     damaged[6_000..6_200].fill(0xa5);
     let (text, done) = run(&damaged, &rules("corrected")).expect("the rest");
     let (whole, rest) = (features(&whole), features(&text));
-    assert!(whole.len() - rest.len() <= 3 && count(&done, "R0622") == 1, "{} {}", whole.len(), rest.len());
+    assert!(whole.len() - rest.len() <= 3 && count(&done, "R0522") == 1, "{} {}", whole.len(), rest.len());
     assert!(rest.iter().all(|feature| whole.iter().any(|other| other.3 == feature.3)));
 }
 
@@ -166,7 +166,7 @@ fn what_is_configured_is_done_and_told() {
         json!({ "provider": "A", "rules": "wibl-1.2.0", "depth_source": "dbt" }),
     ] {
         let failure = Options::read(wrong.as_object().expect("an object")).expect_err("a wrong option");
-        assert_eq!(failure.code, "R0601", "{wrong}");
+        assert_eq!(failure.code, "R0501", "{wrong}");
     }
 }
 

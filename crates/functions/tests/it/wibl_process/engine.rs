@@ -35,8 +35,8 @@ async fn a_file_is_converted_and_checked_and_a_bad_one_stops_no_other() {
     let text = fs::read_to_string(house.path("buckets/staging/a/n2k-systime.json")).expect("the output");
     assert!(text.starts_with("{\"type\": \"FeatureCollection\""));
     assert_eq!(of("process", "unknown-id-42").rejected, 1, "the packet");
-    assert_eq!(of("process", "no-real-time").failure.as_ref().expect("a failure").code, "R0603");
-    assert_eq!(of("process", "empty").failure.as_ref().expect("a failure").code, "R0602");
+    assert_eq!(of("process", "no-real-time").failure.as_ref().expect("a failure").code, "R0503");
+    assert_eq!(of("process", "empty").failure.as_ref().expect("a failure").code, "R0502");
     for name in ["n2k-systime", "unknown-id-42"] {
         let run = of("validate", name);
         assert_eq!(run.state, RunState::Succeeded, "{:?}", run.failure);

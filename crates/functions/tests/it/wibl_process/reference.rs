@@ -48,13 +48,13 @@ fn every_file_that_the_reference_converts_comes_out_the_same_to_the_byte() {
         }
         let failure = result.expect_err(&name);
         let code = match expect["messages"][0].as_str().or(expect["exception"].as_str()).expect("a reason") {
-            reason if reason.contains("no time source") => "R0603",
-            reason if reason.contains("no bathymetric data") => "R0604",
-            reason if reason.contains("newer than latest") => "R0607",
-            reason if reason.contains("Unknown algorithm") => "R0608",
-            reason if reason.contains("sample points is empty") => "R0605",
-            reason if reason.contains("NoneType") => "R0606",
-            _ => "R0609",
+            reason if reason.contains("no time source") => "R0503",
+            reason if reason.contains("no bathymetric data") => "R0504",
+            reason if reason.contains("newer than latest") => "R0507",
+            reason if reason.contains("Unknown algorithm") => "R0508",
+            reason if reason.contains("sample points is empty") => "R0505",
+            reason if reason.contains("NoneType") => "R0506",
+            _ => "R0509",
         };
         assert_eq!(failure.code, code, "{name}: {failure}");
     }
