@@ -70,6 +70,12 @@ const FAMILIES: &[Family] = &[
         source: Source::Example { package: "tidegate-formats", example: "bench_exchange" },
     },
     Family {
+        name: "wibl",
+        summary: "a logger's file of 110 hours to GeoJSON, and its memory; one of 10 hours",
+        busy: false,
+        source: Source::Example { package: "tidegate-functions", example: "bench_wibl" },
+    },
+    Family {
         name: "start",
         summary: "`--help`, and `check` of a file with 100 functions, from process start to exit",
         busy: false,

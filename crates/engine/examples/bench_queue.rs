@@ -97,6 +97,7 @@ impl House {
             buckets: BTreeMap::from([("raw".to_owned(), Arc::clone(&self.raw.store))]),
             places: BTreeMap::new(),
             tables: BTreeMap::new(),
+            secrets: Arc::new(|name| panic!("no secret `{name}` here")),
             admit: Arc::new(self.state.clone()),
             ledger: Arc::new(self.state.clone()),
             mail: None,

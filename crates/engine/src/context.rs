@@ -155,6 +155,22 @@ impl Context {
         crate::input::ensure_current(self).await
     }
 
+    /// The value of a secret that the function's options refer to. It goes nowhere but where it is needed: not into
+    /// notes, failures or logs.
+    ///
+    /// # Errors
+    /// `Denied` if no option refers to it; what the look-up says if it has no value.
+    pub fn secret(&self, name: &str) -> Result<String, Failure> {
+        if !self.function.grants.secrets.contains(name) {
+            return Err(Failure::new(
+                "R0007",
+                ErrorKind::Denied,
+                format!("`{}` is not granted the secret `{name}`", self.function.name),
+            ));
+        }
+        (self.wiring.secrets)(name)
+    }
+
     /// A bucket this function may read. Writing goes through [`Context::create`].
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub use intake::Intake;
 pub use mail::{Message, Post};
 pub use output::OutputFile;
 pub use retry::Retried;
-pub use wiring::{Chance, Clock, Wiring};
+pub use wiring::{Chance, Clock, Secrets, Wiring};
 pub use worker::Until;
 
 /// Lower-case hexadecimal digits of `bytes`.

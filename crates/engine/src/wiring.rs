@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use object_store::ObjectStore;
-use tidegate_model::Pipeline;
+use tidegate_model::{Failure, Pipeline};
 use tidegate_stores::{Admit, Ledger, Queue, Table, WorkerId};
 
 use crate::mail::Post;
@@ -16,6 +16,9 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Draws a number in 0..1.
 pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
+
+/// Tells the value of a secret by its name.
+pub type Secrets = Arc<dyn Fn(&str) -> Result<String, Failure> + Send + Sync>;
 
 /// Everything that an engine reaches. Plain parts; what joins them is the engine.
 pub struct Wiring {
@@ -29,6 +32,8 @@ pub struct Wiring {
     pub places: BTreeMap<String, String>,
     /// Its tables by name.
     pub tables: BTreeMap<String, Arc<dyn Table>>,
+    /// Values of secrets; each is asked for when it is used.
+    pub secrets: Secrets,
     /// The way into ledger and queue.
     pub admit: Arc<dyn Admit>,
     /// Where history is kept.

@@ -7,6 +7,10 @@
 //! | [`mail`] | letters and attachments to the bytes of a mail | 7, write |
 //! | [`exchange`] | WHP-Exchange bottle and CTD files, and archives of them, to rows and statistics | 6, work |
 //! | [`moana`] | files of Moana sensors to rows, every line accounted for | 6, work |
+//! | [`wibl`] | files of WIBL loggers to packets and back, past damage | 6, work |
+//! | [`nmea0183`] | sentences of NMEA 0183, their times and positions | 6, work |
+//! | [`b12`] | whether a GeoJSON file is what IHO B-12 asks for, with a pointer to each fault | 6, work |
+//! | [`geojson`] | soundings to GeoJSON, as Python would write it | 6, work |
 //! | [`json`] | batches to JSON lines or a JSON array | 6, work |
 //! | [`netcdf`] | NetCDF classic both ways, and deployments as CF trajectories in it | 6, work |
 //! | [`parquet`] | batches to Parquet | 6, work |
@@ -27,17 +31,21 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod b12;
 pub mod csv;
 mod error;
 pub mod exchange;
+pub mod geojson;
 pub mod json;
 pub mod mail;
 pub mod moana;
 pub mod netcdf;
+pub mod nmea0183;
 pub mod parquet;
 pub mod review;
 mod sniff;
 pub mod statistics;
+pub mod wibl;
 pub mod zip;
 
 pub use error::{Error, Problem};

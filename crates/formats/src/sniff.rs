@@ -4,7 +4,7 @@ use crate::exchange::{self, Kind};
 
 /// What content can be named, in the order of the reference.
 pub const NAMES: &[&str] =
-    &["csv", "gzip", "zip", "netcdf", "parquet", "json", "moana", "exchange-bottle", "exchange-ctd", "unknown"];
+    &["csv", "gzip", "zip", "netcdf", "parquet", "json", "moana", "exchange-bottle", "exchange-ctd", "wibl", "unknown"];
 
 /// A format, and what tells it from the others: the first bytes of the content and the object's key.
 struct Detector {
@@ -18,6 +18,7 @@ const DETECTORS: &[Detector] = &[
     Detector { name: "zip", detects: |head, _| head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") },
     Detector { name: "netcdf", detects: |head, _| is_netcdf(head) },
     Detector { name: "parquet", detects: |head, _| head.starts_with(b"PAR1") },
+    Detector { name: "wibl", detects: |head, _| crate::wibl::detects(head) },
     Detector { name: "json", detects: |head, _| is_json(head) },
     Detector { name: "exchange-bottle", detects: |head, _| exchange::detect(head) == Some(Kind::Bottle) },
     Detector { name: "exchange-ctd", detects: |head, _| exchange::detect(head) == Some(Kind::Ctd) },
@@ -93,6 +94,7 @@ mod tests {
             (b"PAR1\x15\x04", "x", "parquet"),
             (b"\xef\xbb\xbf {\n \"a\": 1}", "x.csv", "json"),
             (b"[1, 2]", "x", "json"),
+            (b"\x00\x00\x00\x00\x16\x00\x00\x00\x01\x00\x03\x00", "x", "wibl"),
             (b"[not json", "x", "unknown"),
             (b"BOTTLE,20240101TEST\n#c\n", "x", "exchange-bottle"),
             (b"\xef\xbb\xbfBOTTLE\r\n# c\r\n", "x.zip", "exchange-bottle"),

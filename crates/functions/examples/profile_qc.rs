@@ -228,6 +228,7 @@ async fn engine(dir: &Path) -> Done<(Arc<Engine>, State, BTreeMap<String, OpenBu
         buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
         tables,
         mail: None,
+        secrets: Arc::new(|name| panic!("no secret `{name}` here")),
         admit: Arc::new(state.clone()),
         ledger: Arc::new(state.clone()),
         queue: Arc::new(state.clone()),

@@ -3,14 +3,17 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod b12_validate;
 pub mod command;
 pub mod convert;
 pub mod csv_to_table;
 pub mod digest;
+pub mod http_submit;
 pub mod profile_qc;
 pub mod publish;
 pub mod report;
 pub mod summarise;
+pub mod wibl_process;
 
 use tidegate_engine::Kind;
 
@@ -25,5 +28,8 @@ pub fn catalog() -> Vec<Kind> {
         publish::KIND,
         report::KIND,
         summarise::KIND,
+        wibl_process::KIND,
+        b12_validate::KIND,
+        http_submit::KIND,
     ]
 }

@@ -49,6 +49,8 @@ pub enum OptionType {
     TextMap,
     /// A table of any values and tables; what may stand in it only the kind knows, and it says so when it is built.
     Data,
+    /// A reference to a secret, `{ secret = "name" }`; the function is given the name, and may ask for the value.
+    Secret,
     /// The name of a bucket of the file; it counts as use of that bucket.
     Bucket,
     /// The name of a table of the file; it counts as use of that table.

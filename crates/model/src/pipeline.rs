@@ -221,6 +221,9 @@ pub struct Grants {
     /// True if it may read what became of the pipeline's runs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ledger: bool,
+    /// Secrets whose values it may ask for.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
 }
 
 /// How failed attempts are repeated: exponential backoff with full jitter.

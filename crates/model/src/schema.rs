@@ -73,15 +73,7 @@ fn object(keys: &[&KeySpec], kinds: &[&KindSpec]) -> Value {
 fn key_schema(key: &KeySpec, kinds: &[&KindSpec]) -> Value {
     let mut schema = match key.takes {
         Takes::Value(option) => value_schema(option),
-        Takes::Setting => json!({ "anyOf": [
-            { "type": "string" },
-            {
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["secret"],
-                "properties": { "secret": { "type": "string", "minLength": 1 } },
-            },
-        ] }),
+        Takes::Setting => json!({ "anyOf": [{ "type": "string" }, secret()] }),
         Takes::Kind => json!({ "enum": kinds.iter().map(|kind| kind.name).collect::<Vec<_>>() }),
         Takes::Globs | Takes::Targets => text_or_list(),
         Takes::Section(keys) => object(&keys.iter().collect::<Vec<_>>(), kinds),
@@ -121,6 +113,15 @@ fn option_schema(option: &OptionSpec) -> Value {
     schema
 }
 
+fn secret() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["secret"],
+        "properties": { "secret": { "type": "string", "minLength": 1 } },
+    })
+}
+
 fn text_or_list() -> Value {
     json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
 }
@@ -128,6 +129,7 @@ fn text_or_list() -> Value {
 fn value_schema(option: OptionType) -> Value {
     match option {
         OptionType::Text | OptionType::Bucket | OptionType::Table => json!({ "type": "string" }),
+        OptionType::Secret => secret(),
         OptionType::Character => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
         OptionType::Bool => json!({ "type": "boolean" }),
         OptionType::Integer(low, high) => json!({ "type": "integer", "minimum": low, "maximum": high }),

@@ -1,4 +1,4 @@
-//! Floor 1: the science of ocean profiles from fishing gear. No I/O, no async, no clock: columns in, flags out.
+//! Floor 1: the science: ocean profiles from fishing gear, and soundings of passing vessels. No I/O, no async, no clock: columns in, flags out.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -9,6 +9,7 @@
 //! | [`rules`], [`qc`], [`flag`] | rule sets as data, the tests, the flags |
 //! | [`mod@check`] | all of it in order: hop 6 of the main path |
 //! | [`overrides`], [`publication`] | decisions of people, and what may be public |
+//! | [`sounding`] | crowd-sourced depths: their time and place from a logger's counter |
 //!
 //! Columns are packed: 20 million rows with their flags take about 250 MB.
 //!
@@ -54,5 +55,6 @@ pub mod rules;
 pub mod screen;
 pub mod sensor;
 pub mod series;
+pub mod sounding;
 mod time;
 pub mod vessel;

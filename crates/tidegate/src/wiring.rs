@@ -85,6 +85,7 @@ impl Wired {
             buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
             places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
             tables,
+            secrets: secrets(project),
             admit: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
             mail,
@@ -142,6 +143,12 @@ impl Wired {
 /// True if some function writes to this bucket.
 pub(crate) fn is_written(pipeline: &tidegate_model::Pipeline, bucket: &str) -> bool {
     pipeline.functions.iter().any(|function| function.grants.write_buckets.contains(bucket))
+}
+
+/// Looks secrets up when a function asks for them.
+fn secrets(project: &Project) -> tidegate_engine::Secrets {
+    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
+    Arc::new(move |name| secrets.value(name).map_err(|failure| *failure))
 }
 
 /// Opens all buckets of a pipeline.

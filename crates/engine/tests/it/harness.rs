@@ -158,6 +158,7 @@ impl House {
             places: BTreeMap::new(),
             tables: self.tables.iter().map(|(name, inner)| (name.clone(), table(inner))).collect(),
             mail: None,
+            secrets: Arc::new(|name| panic!("no secret `{name}` here")),
             worker: WorkerId(worker.to_owned()),
             clock: Arc::new(move || now(began, &skew)),
             chance: Arc::new(move || chance.unit()),

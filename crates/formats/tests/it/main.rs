@@ -5,3 +5,4 @@ mod exchange;
 mod export;
 mod moana;
 mod netcdf;
+mod wibl;

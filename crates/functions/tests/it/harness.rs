@@ -83,6 +83,7 @@ impl House {
             places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
             buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
             tables,
+            secrets: Arc::new(|name| Ok(format!("value of {name}"))),
             admit: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
             mail,

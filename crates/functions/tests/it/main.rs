@@ -4,6 +4,8 @@ mod command;
 mod convert;
 mod csv_to_table;
 mod harness;
+mod http_submit;
 mod profile_qc;
 mod report;
 mod summarise;
+mod wibl_process;

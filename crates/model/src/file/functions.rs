@@ -243,6 +243,7 @@ fn grants(
         if is_table { &mut grants.write_tables } else { &mut grants.write_buckets }.insert(name.clone());
     }
     grants.write_buckets.extend(options.buckets.iter().map(|name| name.value.clone()));
+    grants.secrets.extend(options.secrets.iter().cloned());
     grants.write_tables.extend(options.tables.iter().map(|name| name.value.clone()));
     grants
 }

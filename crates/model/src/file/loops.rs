@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::functions::Draft;
 use super::report::{Problem, Report, quote};
-use crate::Trigger;
+use crate::{KeyGlobs, Trigger};
 
 /// The most loops that are told of one file.
 const MOST: usize = 20;
@@ -20,13 +20,24 @@ pub(super) fn takes_everything(trigger: &Trigger) -> bool {
     takes_every_key && !takes_keys_out && format.is_empty()
 }
 
-/// Tells every function that is on a loop: an error if nothing on the way is filtered, else a warning.
-pub(super) fn check(drafts: &[Draft<'_>], report: &mut Report<'_>) {
+/// True if keys are chosen by their endings alone: `**/*.json`.
+fn is_by_ending(keys: &KeyGlobs) -> bool {
+    let is_ending = |glob: &String| {
+        let ending = glob.strip_prefix("**/").unwrap_or(glob).strip_prefix("*.");
+        ending.is_some_and(|ending| !ending.is_empty() && !ending.contains(['*', '?', '[', '{', '/']))
+    };
+    !keys.is_empty() && keys.patterns().iter().all(is_ending)
+}
+
+/// Tells every function that is on a loop: an error if nothing on the way is filtered, else a warning. No warning
+/// where objects are told apart by their endings and the bucket says which others are not wanted (`ignoring`).
+pub(super) fn check(drafts: &[Draft<'_>], ignoring: &BTreeSet<&str>, report: &mut Report<'_>) {
     let certain = Graph::new(drafts, takes_everything).cycles(drafts.len());
     for cycle in &certain {
         tell(drafts, cycle, true, report);
     }
-    let possible = Graph::new(drafts, |_| true).cycles(drafts.len());
+    let may_lead_on = |trigger: &Trigger| !matches!(trigger, Trigger::Created { bucket, keys, .. } if ignoring.contains(bucket.as_str()) && is_by_ending(keys));
+    let possible = Graph::new(drafts, may_lead_on).cycles(drafts.len());
     for cycle in &possible {
         let is_filtered = cycle.iter().any(|index| !drafts[*index].trigger.as_ref().is_some_and(takes_everything));
         if is_filtered {

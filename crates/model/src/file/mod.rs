@@ -18,6 +18,8 @@ mod tables;
 mod triggers;
 mod uses;
 
+use std::collections::BTreeSet;
+
 use toml_edit::{Document, TomlError};
 
 use self::functions::{Draft, Surroundings};
@@ -81,7 +83,13 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
     if file.functions.is_empty() {
         tell_empty(file_name, &mut report);
     }
-    loops::check(&drafts, &mut report);
+    let ignoring: BTreeSet<&str> = file
+        .buckets
+        .iter()
+        .filter(|bucket| bucket.ignore.as_ref().is_some_and(|globs| !globs.is_empty()))
+        .map(|bucket| bucket.name.value.as_str())
+        .collect();
+    loops::check(&drafts, &ignoring, &mut report);
     if !report.has_errors() {
         uses::check(&file, &drafts, &mut report);
     }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use toml_edit::{Item, TableLike};
 
 use super::read::{
-    entries, option_expectation, read_duration, read_integer, read_map, read_texts, span_of, unknown_word, wrong_type,
+    entries, option_expectation, read_duration, read_integer, read_map, read_texts, secret_name, span_of, unknown_word,
+    wrong_type,
 };
 use super::report::{Problem, Report, Spanned, nearest, one_of, quote};
 use crate::{KindSpec, OptionSpec, OptionType};
@@ -20,6 +21,7 @@ pub(super) struct Options {
     pub(super) chosen: Map<String, Value>,
     pub(super) buckets: Vec<Spanned<String>>,
     pub(super) tables: Vec<Spanned<String>>,
+    pub(super) secrets: Vec<String>,
 }
 
 /// Checks `with`; `function_span` is where a missing option is told.
@@ -58,6 +60,9 @@ pub(super) fn check(
             let uses = if option.takes == OptionType::Bucket { &mut options.buckets } else { &mut options.tables };
             uses.push(named);
         }
+        if let (OptionType::Secret, Value::String(name)) = (option.takes, &value) {
+            options.secrets.push(name.clone());
+        }
         if default.as_ref() != Some(&value) {
             options.chosen.insert(option.name.to_owned(), value.clone());
         }
@@ -87,6 +92,7 @@ fn read(option: &OptionSpec, item: &Item, span: &Range<usize>, report: &mut Repo
     match option.takes {
         OptionType::Bool => item.as_bool().map(Value::Bool).or_else(wrong),
         OptionType::Integer(low, high) => read_integer(name, item, span, (low, high), report).map(Value::from),
+        OptionType::Secret => secret_name(item).map(Value::from).or_else(wrong),
         OptionType::TextList if item.as_array().is_none() => wrong(),
         OptionType::TextList | OptionType::TextOrList => {
             read_texts(name, item, span, &expected, report).map(texts).map(Value::Array)
@@ -189,6 +195,7 @@ pub(crate) fn default_value(takes: OptionType, text: &str) -> Option<Value> {
         | OptionType::Character
         | OptionType::Duration
         | OptionType::OneOf(_)
+        | OptionType::Secret
         | OptionType::Bucket
         | OptionType::Table => Value::String(unquoted()),
     })

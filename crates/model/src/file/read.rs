@@ -133,13 +133,7 @@ impl<'a> Section<'a> {
         if let Some(text) = item.as_str() {
             return Some(Spanned::new(Setting::Plain(text.to_owned()), span));
         }
-        let secret = item
-            .as_table_like()
-            .filter(|table| table.len() == 1)
-            .and_then(|table| table.get("secret"))
-            .and_then(Item::as_str)
-            .filter(|secret| !secret.trim().is_empty());
-        match secret {
+        match secret_name(item) {
             Some(secret) => Some(Spanned::new(Setting::Secret(secret.to_owned()), span)),
             None => {
                 report.at(&span, wrong_type(&quote(name), item, &expectation(spec.takes)));
@@ -257,6 +251,12 @@ pub(crate) fn expectation(takes: Takes) -> String {
     }
 }
 
+/// The name in `{ secret = "name" }`.
+pub(super) fn secret_name(item: &Item) -> Option<&str> {
+    let table = item.as_table_like().filter(|table| table.len() == 1)?;
+    table.get("secret")?.as_str().filter(|secret| !secret.trim().is_empty())
+}
+
 /// What an option takes, as the end of "expected …".
 pub(crate) fn option_expectation(option: OptionType) -> String {
     match option {
@@ -275,6 +275,7 @@ pub(crate) fn option_expectation(option: OptionType) -> String {
         }
         OptionType::TextMap => "a table from names to texts".to_owned(),
         OptionType::Data => "a table".to_owned(),
+        OptionType::Secret => "a reference to a secret, `{ secret = \"name\" }`".to_owned(),
         OptionType::Bucket => "the name of a bucket, as text".to_owned(),
         OptionType::Table => "the name of a table, as text".to_owned(),
     }

@@ -55,6 +55,13 @@ pub(crate) static TEMPLATES: &[Template] = &[
         pipeline: include_str!("../templates/review/tidegate.toml"),
         readme: include_str!("../templates/review/README.md"),
     },
+    Template {
+        name: "bathymetry",
+        summary: "files of WIBL loggers become B-12 GeoJSON, are checked and sent to the archive",
+        entrance: "incoming",
+        pipeline: include_str!("../templates/bathymetry/tidegate.toml"),
+        readme: include_str!("../templates/bathymetry/README.md"),
+    },
 ];
 
 /// Writes the template, or lists them.

@@ -1,5 +1,7 @@
 //! Generated input for `tidegate demo`: one file a pipeline. The same every time, so that what it shows can be tested.
 
+mod archive;
+mod bathymetry;
 mod csv_to_table;
 mod profiles;
 mod review;
@@ -18,7 +20,7 @@ pub(crate) struct Demo {
 }
 
 /// Every pipeline there is.
-pub(crate) static DEMOS: &[Demo] = &[csv_to_table::DEMO, profiles::DEMO, review::DEMO];
+pub(crate) static DEMOS: &[Demo] = &[csv_to_table::DEMO, profiles::DEMO, review::DEMO, bathymetry::DEMO];
 
 /// Numbers that look random and are the same every time (SplitMix64).
 struct Numbers(u64);

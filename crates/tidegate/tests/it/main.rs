@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, what cannot be done ends it")]
 
+mod bathymetry;
 mod flow;
 mod generated;
 mod mail;
