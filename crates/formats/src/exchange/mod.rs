@@ -1,6 +1,6 @@
 //! Hop 6: WHP-Exchange, the text format of hydrographic cruises: bottle files, casts of a CTD, and zip archives of casts.
 //!
-//! A [`Reader`] gives a file's rows one by one, in bounded memory; [`bottle_or_cast`] and [`archive`] give what a file
+//! A [`Reader`] gives a file's rows one by one, in bounded memory; [`bottle_or_cast`] and [`archive()`] give what a file
 //! comes to. Real files break the format's rules in dozens of ways: all that can be read is, and every deviation is told
 //! in [`Findings`](crate::statistics::Findings) with its line. Only a content in which nobody could tell which value is
 //! which is refused.

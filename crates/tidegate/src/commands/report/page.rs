@@ -79,7 +79,7 @@ pub(super) fn html(pipeline: &str, files: &[File], failures: &[FailureRecord], n
         "<p class=\"faint\">Script: the number that the scripts for AWS Lambda report for the same file.</p>\n",
     );
     by_reason(&mut page, failures);
-    let _ = write!(page, "<script>{SCRIPT}</script></body></html>\n");
+    let _ = writeln!(page, "<script>{SCRIPT}</script></body></html>");
     page
 }
 
@@ -203,7 +203,7 @@ fn grouped(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::from(if value < 0 { "-" } else { "" });
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
