@@ -76,10 +76,14 @@ impl Engine {
         }
         let free = self.wiring.pipeline.concurrency.saturating_sub(tasks.len());
         let now = self.now();
-        let held_back = self.held_back(turns, now).await?;
-        let wants = self.wants(names, turns, &held_back);
-        turns.turn += 1;
-        let leases = if free == 0 || wants.is_empty() {
+        // A worker that is full asks the queue for nothing.
+        let mut wants = Vec::new();
+        if free > 0 {
+            let held_back = self.held_back(turns, now).await?;
+            wants = self.wants(names, turns, &held_back);
+            turns.turn += 1;
+        }
+        let leases = if wants.is_empty() {
             Vec::new()
         } else {
             self.wiring.queue.lease(&self.wiring.worker, wants, free, now, LEASE).await?
