@@ -129,8 +129,11 @@ fn voyage(seconds: u32) -> Vec<u8> {
             correction_age: 2.32,
         };
         Packet::Gnss { stamp: stamp(elapsed), fix }.write(&mut file);
-        let (north, west) = ((latitude - 43.0) * 60.0, (-69.0 - longitude) * 60.0);
-        let place = format!("43{north:09.6},N,069{west:09.6},W");
+        let minutes = |degrees: f64| degrees.fract() * 60.0;
+        let (north, west) = (latitude, -longitude);
+        let (north, north_minutes) = (north.trunc(), minutes(north));
+        let (west, west_minutes) = (west.trunc(), minutes(west));
+        let place = format!("{north:02}{north_minutes:09.6},N,{west:03}{west_minutes:09.6},W");
         sentence(&mut file, elapsed, &format!("GPGGA,{clock},{place},3,12,1.0,-19.5,M,22.5,M,0.0,0000"));
         if second % 3 != 2 {
             let depth = 10.0 + (along / 700.0).sin() * 4.0 + (along / 13.0).cos() * 0.3;
