@@ -36,6 +36,7 @@ const TASKS: &[Task] = &[
         summary: "formatting, clippy, documentation, and the rules of the house",
         run: lint::run,
     },
+    Task { name: "rules", arguments: "", summary: "the rules of the house alone, in a second", run: |_| rules::run() },
     Task {
         name: "floors",
         arguments: "",
