@@ -5,6 +5,7 @@
 //! | [`sniff()`] | names a content by its first bytes | 2, admit |
 //! | [`csv`] | CSV to records in bounded memory, records and batches to CSV | 6, work |
 //! | [`mail`] | letters and attachments to the bytes of a mail | 7, write |
+//! | [`manifest`] | what a run of a warehouse's way has made, table by table | 7, write |
 //! | [`exchange`] | WHP-Exchange bottle and CTD files, and archives of them, to rows and statistics | 6, work |
 //! | [`moana`] | files of Moana sensors to rows, every line accounted for | 6, work |
 //! | [`wibl`] | files of WIBL loggers to packets and back, past damage | 6, work |
@@ -38,6 +39,7 @@ pub mod exchange;
 pub mod geojson;
 pub mod json;
 pub mod mail;
+pub mod manifest;
 pub mod moana;
 pub mod netcdf;
 pub mod nmea0183;
