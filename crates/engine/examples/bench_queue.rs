@@ -43,6 +43,7 @@ static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Any,
     tables: Targets::None,
     buckets: Targets::None,
+    databases: Targets::None,
     mail: Targets::None,
     options: &[],
 };
@@ -97,6 +98,7 @@ impl House {
             buckets: BTreeMap::from([("raw".to_owned(), Arc::clone(&self.raw.store))]),
             places: BTreeMap::new(),
             tables: BTreeMap::new(),
+            databases: BTreeMap::new(),
             secrets: Arc::new(|name| panic!("no secret `{name}` here")),
             admit: Arc::new(self.state.clone()),
             ledger: Arc::new(self.state.clone()),

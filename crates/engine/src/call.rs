@@ -70,7 +70,8 @@ async fn call_and_commit(engine: &Engine, ready: &Ready, context: &Context) -> R
     if !(staged.is_empty() && mails.is_empty()) {
         context.ensure_current().await?;
     }
-    for ((bucket, key), file) in staged {
+    for file in staged {
+        let (bucket, key) = (file.bucket().to_owned(), file.key().to_owned());
         let store = engine.wiring.buckets.get(&bucket).ok_or_else(|| {
             Failure::new("R0006", ErrorKind::Bug, format!("bucket `{bucket}` is granted but not there"))
         })?;

@@ -1,12 +1,12 @@
 //! Hop 5: what a function can reach while it is called, and nothing else: its object, its grants, its scratch folder.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use tidegate_model::{self as model, ErrorKind, Event, Failure, ObjectVersion, Output, RunId};
+use tidegate_stores::database::Source;
 use tidegate_stores::{Attempt, LoadReport, Table};
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +33,8 @@ pub struct Context {
 /// What the attempt has made so far.
 #[derive(Default)]
 pub(crate) struct Made {
-    /// Objects that wait in temporary files for their commit, by bucket and key.
-    pub(crate) staged: BTreeMap<(String, String), OutputFile>,
+    /// Objects that wait in temporary files for their commit, in the order in which they were finished.
+    pub(crate) staged: Vec<OutputFile>,
     /// Table loads that are committed.
     pub(crate) rows: Vec<Output>,
     /// Mails that wait for the outbox, in the order they were written.
@@ -193,15 +193,28 @@ impl Context {
         OutputFile::create(bucket, key)
     }
 
-    /// Hands a finished output over to be committed.
+    /// Hands a finished output over to be committed. Outputs are committed one after the other in the order in which they
+    /// were handed over, so that what vouches for others can be the last; one whose commit fails keeps back all after it.
     ///
     /// # Errors
     /// `Unavailable` if its last bytes cannot be written.
     pub fn finish(&self, mut output: OutputFile) -> Result<(), Failure> {
         output.flush_all()?;
-        let at = (output.bucket().to_owned(), output.key().to_owned());
-        self.made().staged.insert(at, output);
+        let staged = &mut self.made().staged;
+        staged.retain(|other| (other.bucket(), other.key()) != (output.bucket(), output.key()));
+        staged.push(output);
         Ok(())
+    }
+
+    /// A database this function may extract from.
+    ///
+    /// # Errors
+    /// `Denied` if the pipeline file does not grant it; what the database says if it is no source.
+    pub fn source(&self, name: &str) -> Result<Arc<dyn Source>, Failure> {
+        let granted = self.function.grants.read_databases.contains(name);
+        let database = self.wiring.databases.get(name).filter(|_| granted);
+        let database = database.ok_or_else(|| denied(&self.function, "read database", name))?;
+        database.source().map_err(|error| error.into_failure("R0901"))
     }
 
     /// A table this function may read, or write, or both. What it loads is recorded as an output of the run.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use tidegate_model::{Failure, Pipeline};
-use tidegate_stores::{Admit, Ledger, Queue, Table, WorkerId};
+use tidegate_stores::{Admit, Database, Ledger, Queue, Table, WorkerId};
 
 use crate::mail::Post;
 
@@ -32,6 +32,8 @@ pub struct Wiring {
     pub places: BTreeMap<String, String>,
     /// Its tables by name.
     pub tables: BTreeMap<String, Arc<dyn Table>>,
+    /// Its databases by name.
+    pub databases: BTreeMap<String, Arc<dyn Database>>,
     /// Values of secrets; each is asked for when it is used.
     pub secrets: Secrets,
     /// The way into ledger and queue.

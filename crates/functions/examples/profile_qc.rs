@@ -227,6 +227,7 @@ async fn engine(dir: &Path) -> Done<(Arc<Engine>, State, BTreeMap<String, OpenBu
         places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
         buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
         tables,
+        databases: BTreeMap::new(),
         mail: None,
         secrets: Arc::new(|name| panic!("no secret `{name}` here")),
         admit: Arc::new(state.clone()),

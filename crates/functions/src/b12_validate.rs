@@ -24,6 +24,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::None,
     buckets: Targets::None,
+    databases: Targets::None,
     mail: Targets::None,
     options: &[OptionSpec {
         name: "checks",

@@ -88,6 +88,8 @@ pub struct KindSpec {
     pub tables: Targets,
     /// Buckets it writes to.
     pub buckets: Targets,
+    /// Databases it writes to.
+    pub databases: Targets,
     /// Whether it mails.
     pub mail: Targets,
     /// Its options.

@@ -33,8 +33,8 @@ pub use id::{EventId, MailId, Revision, RunId};
 pub use key::{Key, KeyError};
 pub use kind::{KindSpec, OptionSpec, OptionType, Targets, TriggerNeed};
 pub use pipeline::{
-    Bucket, Columns, Cron, Function, Grants, KeyGlobs, Mail, Pipeline, Retry, Setting, Table, TableKey, Trigger,
-    ValueType,
+    Bucket, Columns, Cron, Database, Function, Grants, KeyGlobs, Mail, Pipeline, Retry, Setting, Table, TableKey,
+    Trigger, ValueType,
 };
 pub use reference::reference;
 pub use render::{render, render_json};

@@ -20,6 +20,9 @@ pub struct Pipeline {
     pub buckets: BTreeMap<String, Bucket>,
     /// `[table.*]` by name.
     pub tables: BTreeMap<String, Table>,
+    /// `[database.*]` by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub databases: BTreeMap<String, Database>,
     /// `[function.*]` in the order of the file.
     pub functions: Vec<Function>,
     /// `[mail]`.
@@ -84,6 +87,16 @@ pub struct Table {
     pub key: Vec<TableKey>,
     /// Declared columns; others are added as they appear.
     pub columns: Columns,
+}
+
+/// A named database with tables of its own: one that is extracted from, or a warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// Where it is: `None` is the SQLite database `<name>.db` beside the pipeline file; else `sqlite:PATH` or
+    /// `postgres://…`.
+    pub url: Option<Setting>,
 }
 
 /// How mails are sent, and who gets those for the operators.
@@ -171,7 +184,7 @@ pub struct Function {
     pub kind: String,
     /// Its options with defaults filled in, each of the type its [`crate::OptionSpec`] says; durations as texts.
     pub options: Map<String, Value>,
-    /// `into` as written: buckets, tables and `mail`, in order.
+    /// `into` as written: buckets, tables, databases and `mail`, in order.
     pub into: Vec<String>,
     /// What it may touch.
     pub grants: Grants,
@@ -215,6 +228,12 @@ pub struct Grants {
     pub read_tables: BTreeSet<String>,
     /// Tables it may write.
     pub write_tables: BTreeSet<String>,
+    /// Databases it may read.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub read_databases: BTreeSet<String>,
+    /// Databases it may write.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub write_databases: BTreeSet<String>,
     /// True if it may mail.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub mail: bool,

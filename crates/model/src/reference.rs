@@ -1,6 +1,6 @@
 //! The reference of the pipeline file, generated from the tables that reading follows, so that it cannot drift.
 
-use crate::file::keys::{BUCKET, KeySpec, MAIL, ON, RETRY, SECTIONS, TABLE, Takes};
+use crate::file::keys::{BUCKET, DATABASE, KeySpec, MAIL, ON, RETRY, SECTIONS, TABLE, Takes};
 use crate::file::read::{expectation, option_expectation};
 use crate::{KindSpec, Targets, TriggerNeed};
 
@@ -21,7 +21,8 @@ objects are chosen by globs: `*` stays within a folder, `**/` crosses folders, `
 const ENVIRONMENTS: &str = "\
 ## Environments
 
-An environment overrides where declared buckets and tables are and how mails are sent, never what happens. It is chosen with `--env NAME`.
+An environment overrides where declared buckets, tables and databases are and how mails are sent, never what happens. It is
+chosen with `--env NAME`.
 Without `--env` no override holds. Its settings take the place of the bucket's own key by key.
 ";
 
@@ -50,7 +51,7 @@ pub fn reference(kinds: &[&KindSpec]) -> String {
     }
     page.push('\n');
     page.push_str(ENVIRONMENTS);
-    for (section, keys) in [("bucket", BUCKET), ("table", TABLE)] {
+    for (section, keys) in [("bucket", BUCKET), ("table", TABLE), ("database", DATABASE)] {
         page.push_str(&format!("\n### `[env.NAME.{section}.NAME]`\n\n"));
         keys_table(keys.iter().filter(|key| key.is_place), &mut page);
     }
@@ -83,6 +84,10 @@ fn kind_section(kind: &KindSpec, page: &mut String) {
     };
     page.push_str(&format!("\n### `{}`\n\n{}\n\n", kind.name, kind.summary));
     let (tables, buckets) = (targets(kind.tables, "table"), targets(kind.buckets, "bucket"));
+    let (tables, buckets) = match kind.databases {
+        Targets::None => (tables, buckets),
+        databases => (format!("{tables}, {buckets}"), targets(databases, "database")),
+    };
     let mails = match kind.mail {
         Targets::None => "",
         Targets::One => " Mails.",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::file::keys::{BUCKET, KeySpec, MAIL, SECTIONS, SectionSpec, TABLE, Takes};
+use crate::file::keys::{BUCKET, DATABASE, KeySpec, MAIL, SECTIONS, SectionSpec, TABLE, Takes};
 use crate::file::options::default_value;
 use crate::{KindSpec, OptionSpec, OptionType};
 
@@ -25,6 +25,7 @@ pub fn json_schema(kinds: &[&KindSpec]) -> Value {
         "properties": {
             "bucket": places(BUCKET),
             "table": places(TABLE),
+            "database": places(DATABASE),
             "mail": object(&MAIL.iter().collect::<Vec<_>>(), kinds),
         },
     });

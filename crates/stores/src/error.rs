@@ -90,17 +90,23 @@ impl From<object_store::Error> for Error {
     }
 }
 
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
+impl Error {
+    /// What the caller can do about an error of SQLite.
+    pub(crate) fn kind_of_sqlite(error: &rusqlite::Error) -> ErrorKind {
         use rusqlite::ErrorCode as C;
-        let kind = match error.sqlite_error_code() {
+        match error.sqlite_error_code() {
             Some(C::DatabaseBusy | C::DatabaseLocked | C::DiskFull | C::SystemIoFailure | C::CannotOpen) => {
                 ErrorKind::Unavailable
             }
             Some(C::DatabaseCorrupt | C::NotADatabase) => ErrorKind::Corrupt,
             Some(C::ReadOnly | C::PermissionDenied) => ErrorKind::Denied,
             _ => ErrorKind::Bug,
-        };
-        Self::caused(kind, "the database refused", error)
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::caused(Self::kind_of_sqlite(&error), "the database refused", error)
     }
 }

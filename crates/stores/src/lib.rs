@@ -10,6 +10,7 @@
 //! | [`mail::Outbox`] | hop 7, mails that wait | SQLite ([`mail`]) |
 //! | [`mail::Courier`] | carries mails away | a directory |
 //! | [`Tables`] | hop 7, write | SQLite, memory ([`table`]) |
+//! | [`Database`] | hop 6, extract from | SQLite ([`database`]) |
 //!
 //! Each seam says what is true *after* a call; its contract suite (feature `testing`) holds every peer to that.
 //! Correctness rests on the ledger's conditional claim and on effects that can be repeated, never on a queue that
@@ -19,6 +20,7 @@
 
 mod admit;
 pub mod bucket;
+pub mod database;
 mod error;
 mod event_source;
 mod filesystem;
@@ -33,6 +35,7 @@ pub mod upload;
 pub mod watch;
 
 pub use admit::{Admit, Apart, Arrival};
+pub use database::Database;
 pub use error::{Error, Result};
 pub use event_source::{EventSource, Sighting};
 pub use ledger::{

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tidegate_engine::{Chance, Engine, Observer, Post, Wiring};
-use tidegate_model::ErrorKind;
+use tidegate_model::{ErrorKind, Setting};
 use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
+use tidegate_stores::database::sqlite::SqliteDatabase;
 use tidegate_stores::mail::{Courier, Directory, Outbox, SqliteOutbox};
 use tidegate_stores::sqlite::{Alive, State};
 use tidegate_stores::table::SqliteTables;
-use tidegate_stores::{EventSource, Ledger, Table, Tables, WorkerId, watch};
+use tidegate_stores::{Database, EventSource, Ledger, Table, Tables, WorkerId, watch};
 
 use crate::exit::Stop;
 use crate::project::Project;
@@ -72,6 +73,7 @@ impl Wired {
     pub(crate) async fn build(project: &Project, observer: Option<Observer>) -> Result<Self, Stop> {
         let buckets = open_buckets(project)?;
         let tables = open_tables(project).await?;
+        let databases = open_databases(project)?;
         let path = project.state_path();
         std::fs::create_dir_all(project.state_dir())
             .map_err(|error| Stop::file("made", &project.state_dir(), &error))?;
@@ -85,6 +87,7 @@ impl Wired {
             buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
             places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
             tables,
+            databases,
             secrets: secrets(project),
             admit: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
@@ -194,6 +197,32 @@ pub(crate) async fn open_tables(project: &Project) -> Result<BTreeMap<String, Ar
     Ok(tables)
 }
 
+/// Prepares all databases of a pipeline. None is reached yet.
+///
+/// # Errors
+/// A url whose secret has no value, and a place that this program was built without.
+pub(crate) fn open_databases(project: &Project) -> Result<BTreeMap<String, Arc<dyn Database>>, Stop> {
+    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
+    let open = |database: &tidegate_model::Database| -> Result<Arc<dyn Database>, Stop> {
+        let url = match &database.url {
+            None => format!("sqlite:{}.db", database.name),
+            Some(Setting::Plain(url)) => url.clone(),
+            Some(Setting::Secret(name)) => secrets.value(name)?,
+        };
+        match url.strip_prefix("sqlite:") {
+            Some(path) => Ok(Arc::new(SqliteDatabase::new(project.dir.join(path)))),
+            None => postgres(&database.name, &url),
+        }
+    };
+    project.pipeline.databases.iter().map(|(name, database)| Ok((name.clone(), open(database)?))).collect()
+}
+
+/// A database that is no SQLite file. Its url may hold a password, so no message repeats it.
+fn postgres(name: &str, _: &str) -> Result<Arc<dyn Database>, Stop> {
+    Err(Stop::wrong(format!("database `{name}` is no SQLite database, and this tidegate was built without Postgres"))
+        .help("give its `url` as `sqlite:PATH`"))
+}
+
 /// Opens the outbox of a pipeline that mails, and whoever carries its mails away.
 fn open_post(project: &Project) -> Result<Option<Post>, Stop> {
     let Some(mail) = &project.pipeline.mail else { return Ok(None) };
@@ -206,7 +235,6 @@ fn open_post(project: &Project) -> Result<Option<Post>, Stop> {
 
 #[cfg(feature = "smtp")]
 fn smtp(project: &Project, mail: &tidegate_model::Mail, url: &str) -> Result<Arc<dyn Courier>, Stop> {
-    use tidegate_model::Setting;
     use tidegate_smtp::{Login, Server, Smtp};
 
     let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());

@@ -157,6 +157,7 @@ impl House {
             buckets: self.buckets.iter().map(|(name, inner)| (name.clone(), bucket(inner))).collect(),
             places: BTreeMap::new(),
             tables: self.tables.iter().map(|(name, inner)| (name.clone(), table(inner))).collect(),
+            databases: BTreeMap::new(),
             mail: None,
             secrets: Arc::new(|name| panic!("no secret `{name}` here")),
             worker: WorkerId(worker.to_owned()),

@@ -28,6 +28,7 @@ static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Any,
     tables: Targets::Any,
     buckets: Targets::Any,
+    databases: Targets::None,
     mail: Targets::Optional,
     options: &[
         option("does", OptionType::OneOf(WORDS), "\"echo\""),

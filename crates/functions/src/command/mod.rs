@@ -27,6 +27,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Any,
     tables: Targets::None,
     buckets: Targets::Any,
+    databases: Targets::None,
     mail: Targets::None,
     options: &[
         OptionSpec {

@@ -31,6 +31,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::One,
     buckets: Targets::None,
+    databases: Targets::None,
     mail: Targets::None,
     options: options::OPTIONS,
 };

@@ -32,6 +32,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Schedule,
     tables: Targets::None,
     buckets: Targets::None,
+    databases: Targets::None,
     mail: Targets::One,
     options: &[
         OptionSpec {

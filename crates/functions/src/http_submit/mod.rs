@@ -37,6 +37,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::One,
     buckets: Targets::Optional,
+    databases: Targets::None,
     mail: Targets::None,
     options: options::OPTIONS,
 };

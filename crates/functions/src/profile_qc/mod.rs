@@ -43,6 +43,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::Optional,
     buckets: Targets::One,
+    databases: Targets::None,
     mail: Targets::None,
     options: options::OPTIONS,
 };

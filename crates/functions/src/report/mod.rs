@@ -32,6 +32,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::None,
     buckets: Targets::Optional,
+    databases: Targets::None,
     mail: Targets::Optional,
     options: &[VESSELS, TIMEZONE],
 };

@@ -38,6 +38,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::One,
     buckets: Targets::None,
+    databases: Targets::None,
     mail: Targets::None,
     options: &[OptionSpec {
         name: "history",

@@ -33,6 +33,7 @@ pub static SPEC: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::None,
     buckets: Targets::One,
+    databases: Targets::None,
     mail: Targets::None,
     options: options::OPTIONS,
 };

@@ -14,10 +14,11 @@ use tidegate_functions::catalog;
 use tidegate_model::{self as model, KindSpec};
 use tidegate_smtp::{Server, Smtp};
 use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
+use tidegate_stores::database::sqlite::SqliteDatabase;
 use tidegate_stores::mail::{Courier, Directory, SqliteOutbox};
 use tidegate_stores::sqlite::State;
 use tidegate_stores::table::SqliteTables;
-use tidegate_stores::{Ledger, Page, RunFilter, RunRecord, Table, Tables, WorkerId, watch};
+use tidegate_stores::{Database, Ledger, Page, RunFilter, RunRecord, Table, Tables, WorkerId, watch};
 use tokio_util::sync::CancellationToken;
 
 /// A pipeline in a directory that goes with it.
@@ -73,6 +74,9 @@ impl House {
         let table = |name: &String| place.table(name).now_or_never().expect("no waiting").expect("a table");
         let tables: BTreeMap<String, Arc<dyn Table>> =
             pipeline.tables.keys().map(|name| (name.clone(), table(name))).collect();
+        let database = |name: &String| Arc::new(SqliteDatabase::new(dir.path().join(format!("{name}.db")))) as Arc<_>;
+        let databases: BTreeMap<String, Arc<dyn Database>> =
+            pipeline.databases.keys().map(|name| (name.clone(), database(name))).collect();
         let state = State::in_memory().expect("a state database");
         let mail = pipeline.mail.as_ref().map(|mail| post(mail, &dir.path().join("mail")));
         let days = Arc::new(AtomicI64::new(0));
@@ -83,6 +87,7 @@ impl House {
             places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
             buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
             tables,
+            databases,
             secrets: Arc::new(|name| Ok(format!("value of {name}"))),
             admit: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),

@@ -11,17 +11,37 @@ use super::options::{self, Options};
 use super::raw::RawFunction;
 use super::report::{Problem, Report, Spanned, did_you_mean, one_of, quote};
 use super::triggers::{self, Known};
-use crate::{Bucket, Function, Grants, KindSpec, Retry, Revision, Table, Targets, Trigger, TriggerNeed};
+use crate::{Bucket, Database, Function, Grants, KindSpec, Retry, Revision, Table, Targets, Trigger, TriggerNeed};
 
 /// What the file declares and what the program knows.
 pub(super) struct Surroundings<'a> {
     pub(super) buckets: &'a BTreeMap<String, Bucket>,
     pub(super) tables: &'a BTreeMap<String, Table>,
+    pub(super) databases: &'a BTreeMap<String, Database>,
     pub(super) has_mail: bool,
     pub(super) kinds: &'a [&'a KindSpec],
     pub(super) formats: &'a [&'a str],
     /// Runs at once in a worker, if the file leaves that to us.
     pub(super) default_concurrency: Option<usize>,
+}
+
+/// What a declared name is the name of.
+enum Sort {
+    Bucket,
+    Table,
+    Database,
+}
+
+impl Surroundings<'_> {
+    fn sort_of(&self, name: &str) -> Sort {
+        if self.tables.contains_key(name) {
+            Sort::Table
+        } else if self.databases.contains_key(name) {
+            Sort::Database
+        } else {
+            Sort::Bucket
+        }
+    }
 }
 
 /// A function as far as it is understood: whole if nothing is wrong with it.
@@ -129,14 +149,20 @@ fn targets(
         } else if !(is_mail
             || is_ledger
             || known.buckets.contains_key(&name.value)
-            || known.tables.contains_key(&name.value))
+            || known.tables.contains_key(&name.value)
+            || known.databases.contains_key(&name.value))
         {
             is_good = false;
-            let declared = || known.buckets.keys().chain(known.tables.keys()).map(String::as_str);
-            let problem = Problem::error("P0105", format!("unknown bucket or table {} in `{key}`", quote(&name.value)))
+            let stores = || known.buckets.keys().chain(known.tables.keys());
+            let declared = || stores().chain(known.databases.keys()).map(String::as_str);
+            let what = format!("unknown bucket, table or database {} in `{key}`", quote(&name.value));
+            let problem = Problem::error("P0105", what)
                 .label("not declared")
-                .expected(one_of(declared(), "a bucket or table, but the file declares none"))
-                .help(format!("declare it: `[bucket.{0}]` or `[table.{0}]`", name.value.escape_default()))
+                .expected(one_of(declared(), "a bucket, table or database, but the file declares none"))
+                .help(format!(
+                    "declare it: `[bucket.{0}]`, `[table.{0}]` or `[database.{0}]`",
+                    name.value.escape_default()
+                ))
                 .help_if(did_you_mean(&name.value, declared()));
             report.at(&name.span, problem);
         } else if seen.insert(&name.value) {
@@ -164,7 +190,7 @@ fn check_named<T>(what: &str, names: &[Spanned<String>], declared: &BTreeMap<Str
     }
 }
 
-/// Holds the number of buckets and tables in `into` against what the kind writes to.
+/// Holds the number of buckets, tables and databases in `into` against what the kind writes to.
 fn check_targets(
     kind: &KindSpec,
     raw: &RawFunction<'_>,
@@ -174,8 +200,12 @@ fn check_targets(
 ) {
     check_mail(kind, raw, into, report);
     let into = into.iter().filter(|name| name.value != MAIL_WORD);
-    let (tables, buckets): (Vec<_>, Vec<_>) = into.partition(|name| known.tables.contains_key(&name.value));
-    for (what, wanted, given) in [("table", kind.tables, tables), ("bucket", kind.buckets, buckets)] {
+    let (tables, others): (Vec<_>, Vec<_>) = into.partition(|name| known.tables.contains_key(&name.value));
+    let (databases, buckets): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|name| known.databases.contains_key(&name.value));
+    let sorts =
+        [("table", kind.tables, tables), ("bucket", kind.buckets, buckets), ("database", kind.databases, databases)];
+    for (what, wanted, given) in sorts {
         let (message, expected) = match (wanted, given.len()) {
             (Targets::One, 0) => ("needs a", "one"),
             (Targets::None, 1..) => ("never writes to a", "no"),
@@ -235,12 +265,20 @@ fn grants(
     grants.mail = into.iter().any(|name| name.value == MAIL_WORD);
     grants.ledger = reads.iter().any(|name| name.value == LEDGER_WORD);
     for name in reads.iter().map(|name| &name.value).filter(|name| *name != LEDGER_WORD) {
-        let is_table = known.tables.contains_key(name);
-        if is_table { &mut grants.read_tables } else { &mut grants.read_buckets }.insert(name.clone());
+        let granted = match known.sort_of(name) {
+            Sort::Bucket => &mut grants.read_buckets,
+            Sort::Table => &mut grants.read_tables,
+            Sort::Database => &mut grants.read_databases,
+        };
+        granted.insert(name.clone());
     }
     for name in into.iter().map(|name| &name.value).filter(|name| *name != MAIL_WORD) {
-        let is_table = known.tables.contains_key(name);
-        if is_table { &mut grants.write_tables } else { &mut grants.write_buckets }.insert(name.clone());
+        let granted = match known.sort_of(name) {
+            Sort::Bucket => &mut grants.write_buckets,
+            Sort::Table => &mut grants.write_tables,
+            Sort::Database => &mut grants.write_databases,
+        };
+        granted.insert(name.clone());
     }
     grants.write_buckets.extend(options.buckets.iter().map(|name| name.value.clone()));
     grants.secrets.extend(options.secrets.iter().cloned());

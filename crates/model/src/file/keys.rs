@@ -11,7 +11,7 @@ pub(crate) enum Takes {
     Setting,
     /// One or several globs over keys.
     Globs,
-    /// Names of buckets and tables, one or several.
+    /// Names of buckets, tables and databases, one or several.
     Targets,
     /// An inline table with keys of its own.
     Section(&'static [KeySpec]),
@@ -135,6 +135,15 @@ pub(crate) const TABLE: &[KeySpec] = &[
     ),
 ];
 
+/// `[database.NAME]`
+pub(crate) const DATABASE: &[KeySpec] = &[place(
+    "url",
+    Takes::Setting,
+    "the SQLite database `NAME.db` beside the file",
+    "Where it is: `sqlite:PATH` (relative to the file) or `postgres://user@host:5432/name`. A url with a password is \
+     given as `{ secret = \"name\" }`.",
+)];
+
 /// `on = { … }` of a function
 pub(crate) const ON: &[KeySpec] = &[
     key("created", Takes::Value(OptionType::Bucket), "", "An object appeared in this bucket, or was replaced."),
@@ -175,14 +184,14 @@ pub(crate) const FUNCTION: &[KeySpec] = &[
         "into",
         Takes::Targets,
         "none",
-        "Buckets and tables it may write to, in the order its kind expects, and `mail` if it may mail. Anything else is \
-         refused.",
+        "Buckets, tables and databases it may write to, in the order its kind expects, and `mail` if it may mail. \
+         Anything else is refused.",
     ),
     key(
         "reads",
         Takes::Targets,
         "none",
-        "Further buckets and tables it may read, and `ledger` if it may read what became of runs. The bucket that starts \
+        "Further buckets, tables and databases it may read, and `ledger` if it may read what became of runs. The bucket that starts \
          it needs no mention.",
     ),
     key("with", Takes::Options, "the kind's defaults", "Options of its kind."),
@@ -246,11 +255,18 @@ pub(crate) const SECRETS: &[KeySpec] = &[key(
      secret `db-key` either has `db-key` or `DB_KEY`.",
 )];
 
-/// Every section, in the order of the reference. `[env.NAME.…]` repeats the `is_place` keys of buckets, tables and mail.
+/// Every section, in the order of the reference. `[env.NAME.…]` repeats the `is_place` keys of buckets, tables, databases and mail.
 pub(crate) const SECTIONS: &[SectionSpec] = &[
     SectionSpec { name: "pipeline", is_named: false, keys: PIPELINE, doc: "The pipeline as a whole." },
     SectionSpec { name: "bucket", is_named: true, keys: BUCKET, doc: "A named object store." },
     SectionSpec { name: "table", is_named: true, keys: TABLE, doc: "A named row store with a key." },
+    SectionSpec {
+        name: "database",
+        is_named: true,
+        keys: DATABASE,
+        doc: "A named database with tables of its own: one that is extracted from, or a warehouse. It shares the names of \
+              buckets and tables.",
+    },
     SectionSpec {
         name: "function",
         is_named: true,

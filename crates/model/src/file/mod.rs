@@ -3,6 +3,7 @@
 //! Two steps. [`raw`] reads each value with its place, by the table of [`keys`]; nothing refers to anything yet. Then
 //! the checks, one subject a file, turn it into the types of `pipeline.rs`, which nobody judges again.
 
+mod databases;
 mod functions;
 mod globs;
 pub(crate) mod keys;
@@ -63,6 +64,7 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
     let environment = find_environment(&file, env, &mut report);
     let buckets = places::buckets(&file, environment, &mut report);
     let tables = places::tables(&file, environment, &mut report);
+    let databases = databases::check(&file, environment, &mut report);
     let mail = mail::check(&file, environment, &mut report);
     if let Some(path) = file.secrets_file.as_ref().filter(|path| path.value.trim().is_empty()) {
         let problem = Problem::error("P0210", "`file` of `[secrets]` is empty").label("empty").expected("a path");
@@ -73,6 +75,7 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
     let known = Surroundings {
         buckets: &buckets,
         tables: &tables,
+        databases: &databases,
         has_mail: file.mail.is_some(),
         kinds,
         formats: sniffable,
@@ -100,6 +103,7 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
         env: env.map(str::to_owned),
         buckets,
         tables,
+        databases,
         functions,
         mail,
         concurrency,
@@ -120,7 +124,8 @@ fn find_environment<'f>(
         let problem = Problem::error("P0107", format!("unknown environment {}", quote(wanted)))
             .expected(one_of(names(), "no environment, the file has none"))
             .help(
-                "an environment is what stands under `[env.NAME.bucket.…]`, `[env.NAME.table.…]` or `[env.NAME.mail]`",
+                "an environment is what stands under `[env.NAME.bucket.…]`, `[env.NAME.table.…]`, \
+                 `[env.NAME.database.…]` or `[env.NAME.mail]`",
             )
             .help_if(did_you_mean(wanted, names()));
         report.whole(problem);

@@ -16,14 +16,17 @@ pub(super) fn check(file: &RawFile<'_>, report: &mut Report<'_>) {
     }
     let buckets = || file.buckets.iter().map(|bucket| &bucket.name);
     let tables = || file.tables.iter().map(|table| &table.name);
+    let databases = || file.databases.iter().map(|database| &database.name);
     let functions = || file.functions.iter().map(|function| &function.name);
     let environments = || file.environments.iter().map(|environment| &environment.name);
     buckets().for_each(|name| check_letters("bucket", name, report));
     tables().for_each(|name| check_letters("table", name, report));
+    databases().for_each(|name| check_letters("database", name, report));
     functions().for_each(|name| check_letters("function", name, report));
     environments().for_each(|name| check_letters("environment", name, report));
-    // Buckets and tables share one space: `into` and `reads` name either.
-    let targets = buckets().map(|name| ("bucket", name)).chain(tables().map(|name| ("table", name)));
+    // Buckets, tables and databases share one space: `into` and `reads` name any.
+    let stores = buckets().map(|name| ("bucket", name)).chain(tables().map(|name| ("table", name)));
+    let targets = stores.chain(databases().map(|name| ("database", name)));
     check_distinct(targets, report);
     check_distinct(functions().map(|name| ("function", name)), report);
     check_overrides(file, report);
@@ -31,7 +34,7 @@ pub(super) fn check(file: &RawFile<'_>, report: &mut Report<'_>) {
 
 fn check_letters(what: &str, name: &Spanned<String>, report: &mut Report<'_>) {
     let text = &name.value;
-    if matches!(what, "bucket" | "table") && matches!(text.as_str(), MAIL_WORD | LEDGER_WORD) {
+    if matches!(what, "bucket" | "table" | "database") && matches!(text.as_str(), MAIL_WORD | LEDGER_WORD) {
         let problem = Problem::error("P0109", format!("{} cannot be the name of a {what}", quote(text)))
             .label("this word has a meaning under `into` and `reads`")
             .expected(format!("any other name than `{MAIL_WORD}` and `{LEDGER_WORD}`"));
@@ -79,7 +82,7 @@ fn check_distinct<'n>(names: impl Iterator<Item = (&'static str, &'n Spanned<Str
         };
         let problem = Problem::error("P0108", message)
             .label(format!("a {other} has this name already"))
-            .expected("names that differ in more than `-` and `_`, over buckets and tables together")
+            .expected("names that differ in more than `-` and `_`, over buckets, tables and databases together")
             .help("rename one of the two");
         report.at(&name.span, problem);
     }
@@ -89,12 +92,16 @@ fn check_distinct<'n>(names: impl Iterator<Item = (&'static str, &'n Spanned<Str
 fn check_overrides(file: &RawFile<'_>, report: &mut Report<'_>) {
     let buckets: BTreeSet<&str> = file.buckets.iter().map(|bucket| bucket.name.value.as_str()).collect();
     let tables: BTreeSet<&str> = file.tables.iter().map(|table| table.name.value.as_str()).collect();
+    let databases: BTreeSet<&str> = file.databases.iter().map(|database| database.name.value.as_str()).collect();
     for environment in &file.environments {
         for bucket in &environment.buckets {
             check_override("bucket", &bucket.name, &buckets, report);
         }
         for table in &environment.tables {
             check_override("table", &table.name, &tables, report);
+        }
+        for database in &environment.databases {
+            check_override("database", &database.name, &databases, report);
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) struct RawFile<'a> {
     pub(super) pipeline: Option<RawPipeline>,
     pub(super) buckets: Vec<RawBucket>,
     pub(super) tables: Vec<RawTable>,
+    pub(super) databases: Vec<RawDatabase>,
     pub(super) functions: Vec<RawFunction<'a>>,
     pub(super) mail: Option<RawMail>,
     pub(super) secrets_file: Option<Spanned<String>>,
@@ -41,6 +42,12 @@ pub(super) struct RawTable {
     pub(super) url: Option<Spanned<String>>,
     pub(super) key: Option<Spanned<WordMap>>,
     pub(super) columns: WordMap,
+}
+
+/// `[database.NAME]`, or its override by an environment.
+pub(super) struct RawDatabase {
+    pub(super) name: Spanned<String>,
+    pub(super) url: Option<Spanned<Setting>>,
 }
 
 /// `[mail]`, or its override by an environment.
@@ -91,6 +98,7 @@ pub(super) struct RawEnvironment {
     pub(super) name: Spanned<String>,
     pub(super) buckets: Vec<RawBucket>,
     pub(super) tables: Vec<RawTable>,
+    pub(super) databases: Vec<RawDatabase>,
     pub(super) mail: Option<RawMail>,
 }
 
@@ -125,6 +133,7 @@ pub(super) fn read<'a>(document: &'a Document<&'a str>, report: &mut Report<'_>)
         .into_iter()
         .filter_map(|(name, item)| read_table(name, item, "table", report))
         .collect();
+    let databases = read_databases(root, "database", report);
     let functions = named(root, "function", "function", report)
         .into_iter()
         .filter_map(|(name, item)| read_function(name, item, report))
@@ -133,7 +142,7 @@ pub(super) fn read<'a>(document: &'a Document<&'a str>, report: &mut Report<'_>)
         .into_iter()
         .filter_map(|(name, item)| read_environment(name, item, report))
         .collect();
-    RawFile { pipeline, buckets, tables, functions, mail, secrets_file, environments }
+    RawFile { pipeline, buckets, tables, databases, functions, mail, secrets_file, environments }
 }
 
 fn unknown_section(name: &str, item: &Item) -> Problem {
@@ -203,6 +212,17 @@ fn read_table(name: Spanned<String>, item: &Item, title: &str, report: &mut Repo
     let key = section.words("key", report).flatten();
     let columns = section.words("columns", report).flatten().map_or_else(Vec::new, |columns| columns.value);
     Some(RawTable { name, url, key, columns })
+}
+
+/// The sections `database.NAME` of `parent`; `title` is what messages call them.
+fn read_databases(parent: &dyn TableLike, title: &str, report: &mut Report<'_>) -> Vec<RawDatabase> {
+    let named = named(parent, "database", title, report);
+    let read = |(name, item): (Spanned<String>, &Item)| {
+        let section = Section::open(item, keys::DATABASE, &format!("`[{title}.{}]`", name.value), &name.span, report)?;
+        let url = section.setting("url", report);
+        Some(RawDatabase { name, url })
+    };
+    named.into_iter().filter_map(read).collect()
 }
 
 /// The section `mail` of `parent`; `title` is what messages call it.
@@ -280,7 +300,7 @@ fn read_trigger(on: &Spanned<&Item>, report: &mut Report<'_>) -> Option<RawTrigg
 fn read_environment(name: Spanned<String>, item: &Item, report: &mut Report<'_>) -> Option<RawEnvironment> {
     let table = item.as_table_like()?;
     for (section, span, item) in entries(table, &name.span) {
-        if !matches!(section, "bucket" | "table" | "mail") {
+        if !matches!(section, "bucket" | "table" | "database" | "mail") {
             let what = if item.is_table_like() { "section " } else { "" };
             report.at(&span, not_a_place(&format!("{what}{}", quote(section)), &name.value));
         }
@@ -304,8 +324,9 @@ fn read_environment(name: Spanned<String>, item: &Item, report: &mut Report<'_>)
         .collect();
     let tables =
         tables.into_iter().filter_map(|(table, item)| read_table(table, item, &title("table"), report)).collect();
+    let databases = read_databases(table, &title("database"), report);
     let mail = read_mail(table, &title("mail"), report);
-    Some(RawEnvironment { name, buckets, tables, mail })
+    Some(RawEnvironment { name, buckets, tables, databases, mail })
 }
 
 /// The problem of an environment that says more than where things are.
@@ -313,7 +334,8 @@ fn not_a_place(what: &str, environment: &str) -> Problem {
     Problem::error("P0111", format!("environment {} cannot override {what}", quote(environment)))
         .label("an environment says where things are, never what happens")
         .expected(
-            "`url`, `endpoint`, `region`, `access_key_id` or `secret_access_key` of a bucket, `url` of a table, or `[mail]`",
+            "`url`, `endpoint`, `region`, `access_key_id` or `secret_access_key` of a bucket, `url` of a table or a \
+             database, or `[mail]`",
         )
         .help("say it outside `env`, for all environments alike")
 }

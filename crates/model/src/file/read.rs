@@ -245,7 +245,7 @@ pub(crate) fn expectation(takes: Takes) -> String {
         Takes::Setting => "a text, or `{ secret = \"name\" }`".to_owned(),
         Takes::Kind => "the word of a kind, as text".to_owned(),
         Takes::Globs => "a glob or a list of globs, as texts".to_owned(),
-        Takes::Targets => "the name of a bucket or table, as text, or a list of names".to_owned(),
+        Takes::Targets => "the name of a bucket, table or database, as text, or a list of names".to_owned(),
         Takes::Section(keys) => format!("a table with keys among {}", quote_all(keys.iter().map(|key| key.name))),
         Takes::Options => "a table of options".to_owned(),
     }

@@ -9,7 +9,7 @@ use super::raw::RawFile;
 use super::report::{Problem, Report, Spanned, quote, quote_all};
 use crate::Trigger;
 
-/// Tells unused buckets and tables, and watched buckets that functions write to and no function takes all of.
+/// Tells unused buckets, tables and databases, and watched buckets that functions write to and no function takes all of.
 pub(super) fn check(file: &RawFile<'_>, drafts: &[Draft<'_>], report: &mut Report<'_>) {
     let grants = || drafts.iter().map(|draft| &draft.grants);
     let buckets: BTreeSet<&str> = grants()
@@ -23,6 +23,13 @@ pub(super) fn check(file: &RawFile<'_>, drafts: &[Draft<'_>], report: &mut Repor
     }
     for table in file.tables.iter().filter(|table| !tables.contains(table.name.value.as_str())) {
         tell_unused("table", &table.name, report);
+    }
+    let databases: BTreeSet<&str> = grants()
+        .flat_map(|grants| grants.read_databases.iter().chain(&grants.write_databases))
+        .map(String::as_str)
+        .collect();
+    for database in file.databases.iter().filter(|database| !databases.contains(database.name.value.as_str())) {
+        tell_unused("database", &database.name, report);
     }
     if let Some(mail) = file.mail.as_ref().filter(|_| !grants().any(|grants| grants.mail)) {
         let problem = Problem::warning("P0403", "no function mails")

@@ -14,6 +14,7 @@ pub(crate) const CSV_TO_TABLE: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::One,
     buckets: Targets::None,
+    databases: Targets::None,
     mail: Targets::None,
     options: &[
         option("key_from", OptionType::TextOrList, None, "Columns that make the key."),
@@ -40,6 +41,7 @@ pub(crate) const COMMAND: KindSpec = KindSpec {
     trigger: TriggerNeed::Any,
     tables: Targets::Any,
     buckets: Targets::Any,
+    databases: Targets::None,
     mail: Targets::None,
     options: &[
         OptionSpec {
@@ -62,6 +64,7 @@ pub(crate) const EXTRACT: KindSpec = KindSpec {
     trigger: TriggerNeed::Schedule,
     tables: Targets::None,
     buckets: Targets::One,
+    databases: Targets::None,
     mail: Targets::None,
     options: &[],
 };
@@ -74,6 +77,7 @@ pub(crate) const PROFILE_QC: KindSpec = KindSpec {
     trigger: TriggerNeed::Object,
     tables: Targets::Optional,
     buckets: Targets::Any,
+    databases: Targets::None,
     mail: Targets::Optional,
     options: &[option("rules", OptionType::OneOf(&["corrected", "ops_qc-0.6.0"]), Some("corrected"), "Which rules.")],
 };

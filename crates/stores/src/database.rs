@@ -1,0 +1,187 @@
+//! Databases of a pipeline: operational ones that are extracted from ([`Source`]).
+//!
+//! A source is read in snapshots. Within one, everything that is asked is answered by the same moment of the database.
+//! What has changed between two snapshots is told by versions: a number for each row that is another one whenever the
+//! row is another one, whoever changed it, whenever they committed, and whatever their clock said.
+
+pub mod sqlite;
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::Result;
+
+/// A database that the pipeline file names.
+pub trait Database: Send + Sync {
+    /// The same as something to extract from.
+    ///
+    /// # Errors
+    /// `Invalid` if it cannot be one.
+    fn source(&self) -> Result<Arc<dyn Source>>;
+}
+
+/// A database that is extracted from. It is never written to.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Begins a snapshot: everything committed by now, nothing of what is committed later.
+    ///
+    /// # Errors
+    /// `NotFound`, `Denied` or `Unavailable` if the database cannot be reached.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>>;
+}
+
+/// A column as the database's catalogue describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type by its SQL name, `numeric(10,2)`; an enumeration is `text` with `values`.
+    pub data_type: String,
+    /// True if it may be NULL.
+    pub nullable: bool,
+    /// The words of an enumeration, in their order.
+    pub values: Vec<String>,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceReference {
+    /// Columns of the table itself.
+    pub columns: Vec<String>,
+    /// The table that they refer to.
+    pub table: String,
+    /// Its columns, in the same order.
+    pub to: Vec<String>,
+}
+
+/// A table as the database's catalogue describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceTable {
+    /// Its name.
+    pub name: String,
+    /// Its columns, in their order.
+    pub columns: Vec<SourceColumn>,
+    /// The columns of its primary key, in the key's order; empty if it has none.
+    pub key: Vec<String>,
+    /// What it refers to.
+    pub references: Vec<SourceReference>,
+}
+
+impl SourceTable {
+    /// The key's column, if the key is one whole number.
+    pub fn integer_key(&self) -> Option<&str> {
+        let [key] = self.key.as_slice() else { return None };
+        let column = self.columns.iter().find(|column| column.name == *key)?;
+        matches!(column.data_type.as_str(), "smallint" | "integer" | "bigint").then_some(key)
+    }
+}
+
+/// What a set of rows comes to: how many they are, and a number that is another one if any of them is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// How many rows.
+    pub rows: u64,
+    /// Of their keys and versions, in no order.
+    pub sum: u64,
+}
+
+/// A row by its key, and which version of it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowVersion {
+    /// The texts of its key columns, in the key's order.
+    pub key: Vec<String>,
+    /// Another number whenever the row is another one.
+    pub version: u64,
+}
+
+/// Which rows are asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    /// All.
+    All,
+    /// Those with these keys, at most [`SLICE`] at a time.
+    Keys(&'a [Vec<String>]),
+}
+
+/// Keys in a slice of an integer key: slice `n` has the keys from `n * SLICE` to `n * SLICE + SLICE - 1`.
+pub const SLICE: i64 = 4096;
+
+/// The slice that an integer key belongs to.
+pub fn slice_of(key: i64) -> i64 {
+    key.div_euclid(SLICE)
+}
+
+/// The keys of a slice.
+pub fn keys_of(slice: i64) -> RangeInclusive<i64> {
+    let first = slice.saturating_mul(SLICE);
+    first..=first.saturating_add(SLICE - 1)
+}
+
+/// Takes versions of rows, some at a time.
+pub type TakeVersions<'a> = &'a mut (dyn FnMut(Vec<RowVersion>) -> Result<()> + Send);
+
+/// Takes CSV, some bytes at a time.
+pub type TakeCsv<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<()> + Send);
+
+/// One moment of a database.
+///
+/// Digests, slices and versions of the same source can be compared over time; those of different sources cannot.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// The moment, by the clock of the database.
+    fn taken(&self) -> Timestamp;
+
+    /// The tables, sorted by name: no views, and nothing that belongs to the database itself.
+    ///
+    /// # Errors
+    /// `Unavailable`, and `Denied` if the catalogue may not be read.
+    async fn tables(&mut self) -> Result<Vec<SourceTable>>;
+
+    /// What the whole table comes to. This is what a run costs if nothing has changed.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Denied`.
+    async fn digest(&mut self, table: &SourceTable) -> Result<Digest>;
+
+    /// What each slice of a table with an integer key comes to, in order; slices without rows are left out.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Denied`; `Bug` if the table has another key.
+    async fn slices(&mut self, table: &SourceTable) -> Result<Vec<(i64, Digest)>>;
+
+    /// Keys and versions in the order of the key: by number for an integer key, else by the bytes of each part's text.
+    /// `within` leaves out other integer keys. A table without key gives nothing.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Denied`; what `take` says.
+    async fn versions(
+        &mut self,
+        table: &SourceTable,
+        within: Option<RangeInclusive<i64>>,
+        take: TakeVersions<'_>,
+    ) -> Result<()>;
+
+    /// Rows as CSV by RFC 4180, without header, in any order: LF, NULL as nothing, the empty text as `""`, booleans as
+    /// `true` and `false`, numerics with all their digits, times without zone as they are. Gives how many they are.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Denied`; what `take` says.
+    async fn rows(&mut self, table: &SourceTable, wanted: Wanted<'_>, take: TakeCsv<'_>) -> Result<u64>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_integer_key_lies_in_the_slice_it_belongs_to() {
+        for key in [i64::MIN, -4097, -4096, -1, 0, 1, 4095, 4096, 1 << 40, i64::MAX] {
+            assert!(keys_of(slice_of(key)).contains(&key), "{key}");
+        }
+        assert_eq!(keys_of(-1), -4096..=-1);
+        assert_eq!(slice_of(-1), -1);
+    }
+}

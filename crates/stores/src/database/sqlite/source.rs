@@ -1,0 +1,282 @@
+//! Extracting from a SQLite file: one read transaction is a snapshot. SQLite keeps no mark of who wrote a row, so a row's
+//! version is the hash of its values, and every run reads every row.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+use tidegate_model::ErrorKind;
+use tokio::sync::mpsc;
+
+use super::super::{Digest, RowVersion, Snapshot, Source, SourceTable, TakeCsv, TakeVersions, Wanted, slice_of};
+use super::{catalogue, quoted, text};
+use crate::{Error, Result};
+
+/// Bytes of CSV that are handed over together.
+const CHUNK: usize = 64 << 10;
+
+/// Versions that are handed over together.
+const VERSIONS: usize = 4096;
+
+/// Chunks that may wait for whoever takes them.
+const WAITING: usize = 4;
+
+/// How long a writer of the source is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A SQLite file to extract from.
+pub(super) struct SqliteSource {
+    path: PathBuf,
+}
+
+impl SqliteSource {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+}
+
+#[async_trait]
+impl Source for SqliteSource {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        let path = self.path.clone();
+        blocking(move || {
+            if !path.is_file() {
+                let what = format!("there is no database `{}` to extract from", path.display());
+                return Err(Error::new(ErrorKind::NotFound, what)
+                    .help("put the database there, or say in the pipeline file where it is: `url = \"sqlite:PATH\"`"));
+            }
+            let begin = || -> Result<(Connection, String), rusqlite::Error> {
+                let how = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&path, how)?;
+                connection.busy_timeout(PATIENCE)?;
+                // The transaction sees the database as it is at its first read.
+                connection
+                    .execute_batch("PRAGMA temp_store = FILE; BEGIN; SELECT count(*) FROM main.sqlite_schema;")?;
+                let taken =
+                    connection.query_row("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')", [], |row| row.get(0))?;
+                Ok((connection, taken))
+            };
+            let (connection, taken) = begin().map_err(|error| {
+                let what = format!("the database `{}` cannot be read", path.display());
+                let kind = Error::kind_of_sqlite(&error);
+                Error::caused(kind, what, error).help("check that it is a SQLite database that may be read")
+            })?;
+            let taken = taken.parse().map_err(|error| Error::caused(ErrorKind::Bug, "SQLite's clock", error))?;
+            Ok(Box::new(SqliteSnapshot { connection: Arc::new(Mutex::new(connection)), taken }) as Box<dyn Snapshot>)
+        })
+        .await
+    }
+}
+
+struct SqliteSnapshot {
+    connection: Arc<Mutex<Connection>>,
+    taken: Timestamp,
+}
+
+impl SqliteSnapshot {
+    /// Lets `work` read on a blocking thread, and hands what it gives to `take`, here.
+    async fn read<T: Send + 'static, R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &mut dyn FnMut(T) -> Result<()>) -> Result<R> + Send + 'static,
+        take: &mut (dyn FnMut(T) -> Result<()> + Send),
+    ) -> Result<R> {
+        let connection = Arc::clone(&self.connection);
+        let (sender, mut receiver) = mpsc::channel::<T>(WAITING);
+        let reading = tokio::task::spawn_blocking(move || {
+            let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let stopped = |_| Error::new(ErrorKind::Unavailable, "nobody takes the rows any more");
+            work(&connection, &mut |item| sender.blocking_send(item).map_err(stopped))
+        });
+        let mut refused = None;
+        while let Some(item) = receiver.recv().await {
+            if let Err(error) = take(item) {
+                refused = Some(error);
+                break;
+            }
+        }
+        // Without a receiver the reader ends at its next row; its own error is then of no interest.
+        drop(receiver);
+        let read = reading.await.map_err(|error| Error::caused(ErrorKind::Bug, "a reader ended early", error))?;
+        refused.map_or(read, Err)
+    }
+
+    /// Hands out every row's version, in the order of the key if there is one.
+    async fn scan(
+        &self,
+        table: &SourceTable,
+        within: Option<RangeInclusive<i64>>,
+        take: TakeVersions<'_>,
+    ) -> Result<()> {
+        let table = table.clone();
+        self.read(move |connection, give| scan(connection, &table, within, give), take).await
+    }
+}
+
+#[async_trait]
+impl Snapshot for SqliteSnapshot {
+    fn taken(&self) -> Timestamp {
+        self.taken
+    }
+
+    async fn tables(&mut self) -> Result<Vec<SourceTable>> {
+        let work = |connection: &Connection, _: &mut dyn FnMut(()) -> Result<()>| catalogue::tables(connection);
+        self.read(work, &mut |()| Ok(())).await
+    }
+
+    async fn digest(&mut self, table: &SourceTable) -> Result<Digest> {
+        let mut digest = Digest::default();
+        let mut take = |versions: Vec<RowVersion>| {
+            versions.iter().for_each(|row| add(&mut digest, row));
+            Ok(())
+        };
+        self.scan(table, None, &mut take).await?;
+        Ok(digest)
+    }
+
+    async fn slices(&mut self, table: &SourceTable) -> Result<Vec<(i64, Digest)>> {
+        let mut slices: Vec<(i64, Digest)> = Vec::new();
+        let mut take = |versions: Vec<RowVersion>| {
+            for row in versions {
+                let slice = slice_of(integer(table, &row)?);
+                match slices.last_mut().filter(|(last, _)| *last == slice) {
+                    Some((_, digest)) => add(digest, &row),
+                    None => {
+                        let mut digest = Digest::default();
+                        add(&mut digest, &row);
+                        slices.push((slice, digest));
+                    }
+                }
+            }
+            Ok(())
+        };
+        self.scan(table, None, &mut take).await?;
+        Ok(slices)
+    }
+
+    async fn versions(
+        &mut self,
+        table: &SourceTable,
+        within: Option<RangeInclusive<i64>>,
+        take: TakeVersions<'_>,
+    ) -> Result<()> {
+        if table.key.is_empty() { Ok(()) } else { self.scan(table, within, take).await }
+    }
+
+    async fn rows(&mut self, table: &SourceTable, wanted: Wanted<'_>, take: TakeCsv<'_>) -> Result<u64> {
+        let table = table.clone();
+        let keys = match wanted {
+            Wanted::All => None,
+            Wanted::Keys(keys) => Some(keys.to_vec()),
+        };
+        self.read(move |connection, give| rows(connection, &table, keys.as_deref(), give), &mut |chunk: Vec<u8>| {
+            take(&chunk)
+        })
+        .await
+    }
+}
+
+fn add(digest: &mut Digest, row: &RowVersion) {
+    digest.rows += 1;
+    digest.sum = digest.sum.wrapping_add(row.version);
+}
+
+/// The integer key of a row.
+fn integer(table: &SourceTable, row: &RowVersion) -> Result<i64> {
+    row.key.first().and_then(|key| key.parse().ok()).ok_or_else(|| {
+        let what = format!("the key of table `{}` is declared as a whole number, but a row has another", table.name);
+        Error::new(ErrorKind::Invalid, what).help("mend the row, or declare the column as text")
+    })
+}
+
+fn columns(table: &SourceTable) -> String {
+    table.columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
+}
+
+fn scan(
+    connection: &Connection,
+    table: &SourceTable,
+    within: Option<RangeInclusive<i64>>,
+    give: &mut dyn FnMut(Vec<RowVersion>) -> Result<()>,
+) -> Result<()> {
+    let texts = table.key.iter().map(|key| format!("CAST({} AS TEXT)", quoted(key))).collect::<Vec<_>>();
+    let order = match (table.integer_key(), texts.is_empty()) {
+        (Some(key), _) => format!(" ORDER BY {}", quoted(key)),
+        (None, false) => format!(" ORDER BY {}", texts.join(", ")),
+        (None, true) => String::new(),
+    };
+    let filter = match (table.integer_key(), &within) {
+        (Some(key), Some(_)) => format!(" WHERE {} BETWEEN ?1 AND ?2", quoted(key)),
+        _ => String::new(),
+    };
+    let keys: String = texts.iter().map(|text| format!(", {text}")).collect();
+    let from = quoted(&table.name);
+    let mut statement =
+        connection.prepare(&format!("SELECT {}{keys} FROM main.{from}{filter}{order}", columns(table)))?;
+    let bounds = within.filter(|_| !filter.is_empty());
+    let mut rows = statement.query(params_from_iter(bounds.iter().flat_map(|range| [range.start(), range.end()])))?;
+    let count = table.columns.len();
+    let mut versions = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut key = Vec::with_capacity(table.key.len());
+        for index in 0..table.key.len() {
+            key.push(row.get::<_, Option<String>>(count + index)?.ok_or_else(|| no_key(table))?);
+        }
+        versions.push(RowVersion { key, version: text::version(row, count)? });
+        if versions.len() == VERSIONS {
+            give(std::mem::take(&mut versions))?;
+        }
+    }
+    if versions.is_empty() { Ok(()) } else { give(versions) }
+}
+
+fn no_key(table: &SourceTable) -> Error {
+    let what = format!("a row of table `{}` has NULL in its primary key", table.name);
+    Error::new(ErrorKind::Invalid, what).help("give the row a key, or leave the table out")
+}
+
+fn rows(
+    connection: &Connection,
+    table: &SourceTable,
+    keys: Option<&[Vec<String>]>,
+    give: &mut dyn FnMut(Vec<u8>) -> Result<()>,
+) -> Result<u64> {
+    let select = format!("SELECT {} FROM main.{}", columns(table), quoted(&table.name));
+    let forms = text::forms(table);
+    let (mut lines, mut count) = (Vec::with_capacity(CHUNK), 0);
+    let mut read = |rows: &mut rusqlite::Rows<'_>| -> Result<()> {
+        while let Some(row) = rows.next()? {
+            text::append_line(row, table, &forms, &mut lines)?;
+            count += 1;
+            if lines.len() >= CHUNK {
+                give(std::mem::take(&mut lines))?;
+            }
+        }
+        Ok(())
+    };
+    match keys {
+        None => read(&mut connection.prepare(&select)?.query([])?)?,
+        Some(keys) => {
+            let same: Vec<String> =
+                (1..).zip(&table.key).map(|(place, key)| format!("{} = ?{place}", quoted(key))).collect();
+            let mut statement = connection.prepare(&format!("{select} WHERE {}", same.join(" AND ")))?;
+            for key in keys {
+                let values = key.iter().map(|part| Value::Text(part.clone()));
+                read(&mut statement.query(params_from_iter(values))?)?;
+            }
+        }
+    }
+    if !lines.is_empty() {
+        give(lines)?;
+    }
+    Ok(count)
+}
+
+async fn blocking<R: Send + 'static>(work: impl FnOnce() -> Result<R> + Send + 'static) -> Result<R> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.map_err(|error| Error::caused(ErrorKind::Bug, "a reader of the database ended early", error))?
+}
