@@ -11,6 +11,7 @@
 //! | [`mail::Courier`] | carries mails away | a directory |
 //! | [`Tables`] | hop 7, write | SQLite, memory ([`table`]) |
 //! | [`Database`] | hop 6, extract from | SQLite ([`database`]) |
+//! | [`Warehouse`](warehouse::Warehouse) | hop 7, write, star schemas | SQLite ([`warehouse`]) |
 //!
 //! Each seam says what is true *after* a call; its contract suite (feature `testing`) holds every peer to that.
 //! Correctness rests on the ledger's conditional claim and on effects that can be repeated, never on a queue that
@@ -32,6 +33,7 @@ pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod upload;
+pub mod warehouse;
 pub mod watch;
 
 pub use admit::{Admit, Apart, Arrival};

@@ -16,6 +16,7 @@ mod scope;
 pub mod seaweed;
 pub mod smtp;
 pub mod table;
+pub mod warehouse;
 
 pub use chance::Chance;
 pub use scope::{Scope, at};

@@ -11,4 +11,5 @@ mod s3;
 mod state;
 mod tables;
 mod upload;
+mod warehouse;
 mod watch;

@@ -1,0 +1,238 @@
+//! A load of one manifest in one transaction: the ledger is asked, tables are prepared, rows staged and merged, the ledger
+//! written. Everything stands in SQL that all databases share; a [`Session`] is what differs.
+
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use tidegate_formats::manifest::TableEntry;
+use tidegate_model::ErrorKind;
+
+use super::fact::Facts;
+use super::layout::{self, Shape};
+use super::session::{Session, Sessions, TextRow, quoted};
+use super::types::{ColumnType, exact_columns};
+use super::{
+    Begun, Delivery, History, Loaded, Rows, Step, TableReport, Warehouse, WarehouseLoad, dimension, ledger, read,
+};
+use crate::{Error, Result};
+
+/// Rows on their way into their table.
+pub(super) const STAGE: &str = "_tidegate_stage";
+
+/// Keys of rows that are gone.
+pub(super) const GONE: &str = "_tidegate_gone";
+
+/// A warehouse in a database that speaks SQL.
+pub struct SqlWarehouse<S> {
+    sessions: S,
+}
+
+impl<S: Sessions> SqlWarehouse<S> {
+    /// The warehouse that these sessions reach.
+    pub fn new(sessions: S) -> Self {
+        Self { sessions }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        nothing: T,
+        ask: impl FnOnce(&mut dyn Session) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Some(mut session) = self.sessions.open(false).await? else { return Ok(nothing) };
+        blocking(move || {
+            session.begin(false)?;
+            ask(session.as_mut())
+        })
+        .await
+    }
+
+    async fn read(
+        &self,
+        query: impl FnOnce(&mut dyn Session) -> Result<String> + Send + 'static,
+        nothing: Error,
+        take: &mut (dyn for<'r> FnMut(&'r TextRow) -> Result<()> + Send),
+    ) -> Result<()> {
+        let Some(mut session) = self.sessions.open(false).await? else { return Err(nothing) };
+        let (rows, mut read) = tokio::sync::mpsc::channel(4);
+        let scan = tokio::task::spawn_blocking(move || {
+            session.begin(false)?;
+            let sql = query(session.as_mut())?;
+            read::in_batches(session.as_mut(), &sql, |batch| rows.blocking_send(batch).is_ok())
+        });
+        while let Some(batch) = read.recv().await {
+            for row in &batch {
+                take(row)?;
+            }
+        }
+        joined(scan.await)
+    }
+}
+
+#[async_trait]
+impl<S: Sessions> Warehouse for SqlWarehouse<S> {
+    async fn begin(&self, delivery: Delivery) -> Result<Begun> {
+        let session = self.sessions.open(true).await?;
+        let mut session =
+            session.ok_or_else(|| Error::new(ErrorKind::Unavailable, "the warehouse cannot be written"))?;
+        blocking(move || {
+            session.begin(true)?;
+            ledger::prepare(session.as_mut())?;
+            Ok(match ledger::standing(session.as_mut(), &delivery)? {
+                Some(reports) => Begun::Loaded(reports),
+                None => Begun::Load(Box::new(SqlLoad { session, delivery, prepared: BTreeMap::new() })),
+            })
+        })
+        .await
+    }
+
+    async fn loaded(&self) -> Result<Vec<Loaded>> {
+        self.ask(Vec::new(), ledger::loaded).await
+    }
+
+    async fn tables(&self) -> Result<Vec<TableEntry>> {
+        self.ask(Vec::new(), ledger::tables).await
+    }
+
+    async fn history(&self, fact: &str, key: &[String]) -> Result<History> {
+        let (fact, key) = (fact.to_owned(), key.to_owned());
+        let nothing = Err(read::never_loaded(&fact));
+        self.ask(nothing, move |session| Ok(read::history(session, &fact, &key))).await?
+    }
+
+    async fn scan(
+        &self,
+        table: &str,
+        columns: &[String],
+        take: &mut (dyn for<'r> FnMut(&'r TextRow) -> Result<()> + Send),
+    ) -> Result<()> {
+        let (name, columns) = (table.to_owned(), columns.to_owned());
+        self.read(move |session| read::rows_of(session, &name, &columns), read::never_loaded(table), take).await
+    }
+
+    async fn scan_parked(
+        &self,
+        fact: &str,
+        take: &mut (dyn for<'r> FnMut(&'r TextRow) -> Result<()> + Send),
+    ) -> Result<()> {
+        let name = fact.to_owned();
+        self.read(move |session| read::parked_of(session, &name), read::never_loaded(fact), take).await
+    }
+}
+
+/// Runs what waits for a database where it holds nobody up.
+async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    joined(tokio::task::spawn_blocking(call).await)
+}
+
+fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+    result.unwrap_or_else(|error| Err(Error::caused(ErrorKind::Bug, "a call to the warehouse panicked", error)))
+}
+
+struct SqlLoad {
+    session: Box<dyn Session>,
+    delivery: Delivery,
+    prepared: BTreeMap<String, TableReport>,
+}
+
+impl WarehouseLoad for SqlLoad {
+    fn prepare(&mut self, table: &TableEntry) -> Result<()> {
+        let session = self.session.as_mut();
+        let shape = Shape::of(table, session.dialect())?;
+        let new_columns = layout::prepare(session, &shape)?;
+        ledger::remember(session, table)?;
+        let report = TableReport { table: table.name.clone(), new_columns, ..TableReport::default() };
+        self.prepared.insert(table.name.clone(), report);
+        Ok(())
+    }
+
+    fn load(
+        &mut self,
+        table: &TableEntry,
+        rows: &mut dyn Iterator<Item = Result<Rows>>,
+        step: &mut dyn FnMut(Step),
+    ) -> Result<()> {
+        let Self { session, delivery, prepared } = self;
+        let session = session.as_mut();
+        let report = prepared
+            .get_mut(&table.name)
+            .ok_or_else(|| Error::new(ErrorKind::Bug, format!("`{}` is loaded, but was not prepared", table.name)))?;
+        let shape = Shape::of(table, session.dialect())?;
+        make_stage(session, &shape)?;
+        if shape.is_fact {
+            Facts { session, shape: &shape, delivery, report }.release(step)?;
+        }
+        let (staged, gone) = stage(session, &shape, rows, step)?;
+        if shape.is_fact {
+            Facts { session, shape: &shape, delivery, report }.merge(staged, gone, table.is_full, step)?;
+        } else {
+            dimension::merge(session, &shape, staged, report, step)?;
+        }
+        drop_stage(session)
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<Vec<TableReport>> {
+        let session = self.session.as_mut();
+        for table in ledger::tables(session)? {
+            if self.prepared.contains_key(&table.name) {
+                continue;
+            }
+            let shape = Shape::of(&table, session.dialect())?;
+            if shape.is_fact && session.describe(&shape.name)?.is_some() {
+                let mut report = TableReport { table: table.name.clone(), ..TableReport::default() };
+                make_stage(session, &shape)?;
+                Facts { session, shape: &shape, delivery: &self.delivery, report: &mut report }.release(&mut |_| ())?;
+                drop_stage(session)?;
+                if report.released > 0 {
+                    self.prepared.insert(table.name, report);
+                }
+            }
+        }
+        let reports: Vec<TableReport> = self.prepared.into_values().collect();
+        ledger::note(session, &self.delivery, &reports)?;
+        session.commit()?;
+        Ok(reports)
+    }
+}
+
+fn make_stage(session: &mut dyn Session, shape: &Shape) -> Result<()> {
+    for (name, columns) in [(STAGE, &shape.columns), (GONE, &shape.key_columns())] {
+        let dialect = session.dialect();
+        let column = |(name, kind): &(String, ColumnType)| format!("{} {}", quoted(name), dialect.declared(*kind));
+        let columns: Vec<String> = columns.iter().map(column).collect();
+        let after = dialect.after_table();
+        session.execute(&format!("CREATE TEMP TABLE {name} ({}){after}", columns.join(", ")), &[])?;
+    }
+    Ok(())
+}
+
+fn drop_stage(session: &mut dyn Session) -> Result<()> {
+    for name in [STAGE, GONE] {
+        session.execute(&format!("DROP TABLE {name}"), &[])?;
+    }
+    Ok(())
+}
+
+/// Writes rows to the temporary tables; tells how many there are of each sort.
+fn stage(
+    session: &mut dyn Session,
+    shape: &Shape,
+    rows: &mut dyn Iterator<Item = Result<Rows>>,
+    step: &mut dyn FnMut(Step),
+) -> Result<(u64, u64)> {
+    let (mut staged, mut gone) = (0, 0);
+    let key_columns = shape.key_columns();
+    let mut write = |name: &str, columns: &[(String, ColumnType)], batch: &RecordBatch| {
+        session.write(name, columns, &exact_columns(columns, batch)?).map(|()| batch.num_rows() as u64)
+    };
+    for batch in rows {
+        match batch? {
+            Rows::New(batch) => staged += write(STAGE, &shape.columns, &batch)?,
+            Rows::Gone(batch) => gone += write(GONE, &key_columns, &batch)?,
+        }
+        step(Step::Written(staged + gone));
+    }
+    session.written(STAGE, &shape.key)?;
+    session.written(GONE, &shape.key)?;
+    Ok((staged, gone))
+}

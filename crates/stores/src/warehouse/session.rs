@@ -1,0 +1,190 @@
+//! What a database must be able to do so that a warehouse can be kept in it: one transaction in SQL, and a fast way for
+//! rows. What is done in that transaction is the same everywhere; see the files beside this one.
+
+use arrow_array::ArrayRef;
+use async_trait::async_trait;
+
+use super::types::ColumnType;
+use crate::Result;
+
+/// How a database says what others say too.
+pub trait Dialect: Sync {
+    /// The type of a column, as `CREATE TABLE` takes it.
+    fn declared(&self, kind: ColumnType) -> String;
+
+    /// True if a column that is declared like this keeps every value of `wanted` exactly.
+    fn fits(&self, declared: &str, wanted: ColumnType) -> bool;
+
+    /// Parameter number `index`, from 1: a text.
+    fn parameter(&self, index: usize) -> String;
+
+    /// What stands behind the name of a column that numbers rows by itself.
+    fn serial(&self) -> &'static str;
+
+    /// What tells the order in which rows came into a table without key.
+    fn position(&self) -> &'static str;
+
+    /// What stands behind the closing parenthesis of `CREATE TABLE`.
+    fn after_table(&self) -> &'static str;
+
+    /// What a foreign key may refer to: only tables that are there, or any.
+    fn refers_ahead(&self) -> bool;
+
+    /// Most bytes that a name may have.
+    fn longest_name(&self) -> usize;
+}
+
+/// A table or view that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// True if rows can be written into it.
+    pub is_table: bool,
+    /// Its columns, in its order.
+    pub columns: Vec<ExistingColumn>,
+}
+
+/// A column that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExistingColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type as the database writes it.
+    pub declared: String,
+    /// True if it may be NULL.
+    pub is_nullable: bool,
+    /// True if the database fills it when an insert does not name it.
+    pub has_default: bool,
+}
+
+/// A row as texts; `None` is NULL.
+pub type TextRow = [Option<String>];
+
+/// One transaction in a database. Its calls block, and are made from a blocking thread. Dropping it undoes everything that
+/// was not committed.
+pub trait Session: Send {
+    /// How the database speaks.
+    fn dialect(&self) -> &'static dyn Dialect;
+
+    /// Begins the transaction; with `writes` no other writer of this warehouse gets beyond this call before it ends.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn begin(&mut self, writes: bool) -> Result<()>;
+
+    /// Runs a statement; tells how many rows it changed.
+    ///
+    /// # Errors
+    /// `Invalid` if a value does not fit its column or a key, `Unavailable`, `Denied`.
+    fn execute(&mut self, sql: &str, parameters: &[&str]) -> Result<u64>;
+
+    /// Hands over each row of a query, whose columns are texts, as it comes.
+    ///
+    /// # Errors
+    /// As [`Session::execute`], and what `take` returns.
+    fn each(&mut self, sql: &str, parameters: &[&str], take: &mut dyn FnMut(&TextRow) -> Result<()>) -> Result<()>;
+
+    /// The table or view of this name; `None` if there is none.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn describe(&mut self, name: &str) -> Result<Option<Relation>>;
+
+    /// Adds rows to a temporary table whose columns are these; the arrays are in the form that
+    /// [`ColumnType::exact`] gives.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    fn write(&mut self, table: &str, columns: &[(String, ColumnType)], arrays: &[ArrayRef]) -> Result<()>;
+
+    /// Tells the database that a temporary table has all its rows, and by which columns they will be looked for.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    fn written(&mut self, table: &str, key: &[String]) -> Result<()>;
+
+    /// Takes the foreign keys off a table before many rows come, if that is faster than to look each row's keys up.
+    /// Returns the statements that put them back, and hold every row against them.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    fn suspend_references(&mut self, table: &str, rows: u64) -> Result<Vec<String>>;
+
+    /// Once this completes, all of it will be found after any crash.
+    ///
+    /// # Errors
+    /// `Unavailable`: all of it is there, or nothing.
+    fn commit(&mut self) -> Result<()>;
+}
+
+impl dyn Session + '_ {
+    /// All rows of a query that has few.
+    ///
+    /// # Errors
+    /// As [`Session::each`].
+    pub fn rows(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<Vec<Option<String>>>> {
+        let mut rows = Vec::new();
+        self.each(sql, parameters, &mut |row| {
+            rows.push(row.to_vec());
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// The first number that a query gives; nought if it gives none.
+    ///
+    /// # Errors
+    /// As [`Session::each`].
+    pub fn number(&mut self, sql: &str, parameters: &[&str]) -> Result<u64> {
+        let rows = self.rows(sql, parameters)?;
+        let first = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+        Ok(first.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// True if the query gives a row.
+    ///
+    /// # Errors
+    /// As [`Session::each`].
+    pub fn is_there(&mut self, sql: &str) -> Result<bool> {
+        Ok(!self.rows(sql, &[])?.is_empty())
+    }
+}
+
+/// Where sessions come from.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// A session with nothing begun; `None` if it is only to read, and there is no database yet.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Denied`.
+    async fn open(&self, writes: bool) -> Result<Option<Box<dyn Session>>>;
+}
+
+/// A name as SQL takes it, whatever stands in it.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as SQL takes it where no parameter may stand: in the definition of a view.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The names, quoted, behind `prefix`.
+pub(super) fn list(prefix: &str, names: &[String]) -> String {
+    names.iter().map(|name| format!("{prefix}{}", quoted(name))).collect::<Vec<_>>().join(", ")
+}
+
+/// That the columns are equal on both sides, NULL being equal to NULL.
+pub(super) fn same(left: &str, right: &str, names: &[String]) -> String {
+    let equal = |name: &String| {
+        let name = quoted(name);
+        format!("{left}.{name} IS NOT DISTINCT FROM {right}.{name}")
+    };
+    if names.is_empty() { "1 = 1".to_owned() } else { names.iter().map(equal).collect::<Vec<_>>().join(" AND ") }
+}
+
+/// That the columns, which are never NULL, are equal on both sides.
+pub(super) fn matching(left: &str, right: &str, names: &[String]) -> String {
+    let equal = |name: &String| format!("{left}.{0} = {right}.{0}", quoted(name));
+    names.iter().map(equal).collect::<Vec<_>>().join(" AND ")
+}
