@@ -6,14 +6,17 @@
 //! | `connection.rs` | one connection, and what its errors mean |
 //! | `tls.rs` | the protected connection |
 //! | `identifier.rs` | names as SQL has them |
+//! | `table/` | tables that take a whole load or nothing of it, by COPY |
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod connection;
 mod identifier;
 mod server;
+mod table;
 mod tls;
 
 pub use connection::{Connection, refused};
 pub use identifier::{MAX_NAME, check_name, quote};
 pub use server::Server;
+pub use table::PostgresTables;

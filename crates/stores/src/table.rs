@@ -1,6 +1,7 @@
 //! The seam of hop 7 for rows: tables that take a whole load or nothing of it.
 //!
-//! Two peers stand here: [`SqliteTables`], which users may open with `sqlite3`, and [`MemoryTables`], for tests.
+//! Two peers stand here: [`SqliteTables`], which users may open with `sqlite3`, and [`MemoryTables`], for tests. What every
+//! peer refuses in the same words is here, too.
 
 mod memory;
 mod sqlite;
@@ -18,7 +19,7 @@ pub use memory::MemoryTables;
 pub use sqlite::SqliteTables;
 
 /// Names beginning like this belong to tidegate.
-const RESERVED: &str = "_tidegate_";
+pub const RESERVED: &str = "_tidegate_";
 
 /// Largest number of columns of a table: one less than SQLite's limit, for a row number.
 pub const MAX_COLUMNS: usize = 1_999;
@@ -191,7 +192,10 @@ pub fn arrow_schema(columns: &[(String, ValueType)]) -> SchemaRef {
 }
 
 /// Refuses what no peer accepts: a load without key, with too many, reserved, repeated or impossible names.
-fn check_load(load: &Load) -> Result<()> {
+///
+/// # Errors
+/// `Invalid`.
+pub fn check_load(load: &Load) -> Result<()> {
     let invalid = |what: String| Err(Error::new(ErrorKind::Invalid, what));
     if load.key_columns == 0 || load.key_columns > load.columns.len() {
         return invalid("a load needs at least one key column".to_owned());
@@ -215,7 +219,11 @@ fn check_load(load: &Load) -> Result<()> {
     Ok(())
 }
 
-fn check_name(what: &str, name: &str) -> Result<()> {
+/// Refuses names that are tidegate's own, or have a NUL in them; `what` is what is named: `table`, `column`.
+///
+/// # Errors
+/// `Invalid`.
+pub fn check_name(what: &str, name: &str) -> Result<()> {
     let is_reserved = name.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED));
     if is_reserved || name.contains('\0') {
         let message = format!("no {what} can be called `{}`", name.escape_debug());
@@ -227,7 +235,10 @@ fn check_name(what: &str, name: &str) -> Result<()> {
 }
 
 /// Refuses a batch that is not what its load announced.
-fn check_batch(load: &Load, batch: &RecordBatch) -> Result<()> {
+///
+/// # Errors
+/// `Invalid`.
+pub fn check_batch(load: &Load, batch: &RecordBatch) -> Result<()> {
     let is_as_announced = batch.num_columns() == load.columns.len()
         && load.columns.iter().zip(batch.columns()).all(|((_, value), array)| *array.data_type() == arrow_type(*value));
     if !is_as_announced {
@@ -242,7 +253,10 @@ fn check_batch(load: &Load, batch: &RecordBatch) -> Result<()> {
 }
 
 /// How a load's column fits the table's.
-fn check_type(name: &str, of_table: ValueType, of_load: ValueType) -> Result<()> {
+///
+/// # Errors
+/// `Invalid` if it does not, `Conflict` if the table has become wider than the load knows.
+pub fn check_type(name: &str, of_table: ValueType, of_load: ValueType) -> Result<()> {
     let (is, comes) = (of_table.as_str(), of_load.as_str());
     if of_table == of_load || widens(of_table, of_load) {
         Ok(())
@@ -256,7 +270,10 @@ fn check_type(name: &str, of_table: ValueType, of_load: ValueType) -> Result<()>
 }
 
 /// Refuses a load whose key is not the table's.
-fn check_key(of_table: &[(String, ValueType)], of_load: &[(String, ValueType)]) -> Result<()> {
+///
+/// # Errors
+/// `Invalid`.
+pub fn check_key(of_table: &[(String, ValueType)], of_load: &[(String, ValueType)]) -> Result<()> {
     let names = |key: &[(String, ValueType)]| key.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     if names(of_table) != names(of_load) {
         let list = |key| names(key).join("`, `");
@@ -273,7 +290,7 @@ fn check_key(of_table: &[(String, ValueType)], of_load: &[(String, ValueType)]) 
 }
 
 /// A mirror that would delete more than it may.
-fn too_many_deleted(table: &str, deleted: u64, at_most: u64) -> Error {
+pub fn too_many_deleted(table: &str, deleted: u64, at_most: u64) -> Error {
     let what = format!("the load would delete {deleted} rows of table `{table}`, more than the {at_most} it may");
     Error::new(ErrorKind::Invalid, what)
 }
