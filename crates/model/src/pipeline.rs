@@ -81,8 +81,8 @@ pub struct Bucket {
 pub struct Table {
     /// Its name.
     pub name: String,
-    /// Where it is: `None` is the SQLite database `.tidegate/tables.db`.
-    pub url: Option<String>,
+    /// Where it is: `None` is the SQLite database `.tidegate/tables.db`; else `postgres://…`.
+    pub url: Option<Setting>,
     /// Its key columns, in order; empty: the first column of the first load is the key, under its own name.
     pub key: Vec<TableKey>,
     /// Declared columns; others are added as they appear.

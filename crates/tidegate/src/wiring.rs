@@ -1,6 +1,7 @@
 //! The only place where adapters are built: a checked pipeline becomes buckets, tables, queue, ledger and an engine.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -184,17 +185,53 @@ pub(crate) fn open_bucket(project: &Project, name: &str) -> Result<OpenBucket, S
 /// # Errors
 /// What cannot be opened.
 pub(crate) async fn open_tables(project: &Project) -> Result<BTreeMap<String, Arc<dyn Table>>, Stop> {
-    let local = SqliteTables::new(project.tables_path());
+    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
+    let mut places: BTreeMap<Option<String>, Arc<dyn Tables>> = BTreeMap::new();
     let mut tables = BTreeMap::new();
     for (name, table) in &project.pipeline.tables {
-        if let Some(url) = &table.url {
-            let scheme = url.split_once("://").map_or(url.as_str(), |(scheme, _)| scheme);
-            let reason = format!("table `{name}` is in {scheme}, and this tidegate knows tables in SQLite only");
-            return Err(Stop::wrong(reason).help(format!("leave `url` out of `[table.{name}]`")));
-        }
-        tables.insert(name.clone(), local.table(name).await?);
+        let url = match &table.url {
+            None => None,
+            Some(Setting::Plain(url)) => Some(url.clone()),
+            Some(Setting::Secret(name)) => Some(secrets.value(name)?),
+        };
+        let place = match places.entry(url) {
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) => {
+                let opened: Arc<dyn Tables> = match place.key() {
+                    None => Arc::new(SqliteTables::new(project.tables_path())),
+                    Some(url) => remote_tables(project, name, url)?,
+                };
+                place.insert(opened)
+            }
+        };
+        tables.insert(name.clone(), place.table(name).await?);
     }
     Ok(tables)
+}
+
+/// Tables behind a url, which may hold a password: no message repeats it.
+fn remote_tables(project: &Project, name: &str, url: &str) -> Result<Arc<dyn Tables>, Stop> {
+    let help = format!("give `[table.{name}]` a `url` that begins with `postgres://`, or none");
+    match url.split_once("://").map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => postgres_tables(project, url),
+        Some("dynamodb") => {
+            Err(Stop::wrong(format!("table `{name}` is in DynamoDB, which this tidegate does not know")).help(help))
+        }
+        _ => Err(Stop::wrong(format!("the `url` of table `{name}` is no place that is known")).help(help)),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn postgres_tables(project: &Project, url: &str) -> Result<Arc<dyn Tables>, Stop> {
+    use tidegate_postgres::{PostgresTables, Server};
+
+    Ok(Arc::new(PostgresTables::new(Server::parse(url, &project.dir)?)))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres_tables(_: &Project, _: &str) -> Result<Arc<dyn Tables>, Stop> {
+    Err(Stop::wrong("this tidegate was built without Postgres")
+        .help("leave `url` out of the table, or use another build"))
 }
 
 /// Prepares all databases of a pipeline. None is reached yet.

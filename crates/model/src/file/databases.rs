@@ -56,7 +56,7 @@ fn check_url(url: &str, span: &Range<usize>, report: &mut Report<'_>) {
 }
 
 /// True if a url of Postgres, from behind its `://`, has a password, before its host or among its parameters.
-fn has_password(rest: &str) -> bool {
+pub(super) fn has_password(rest: &str) -> bool {
     let (before, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let authority = before.split('/').next().unwrap_or("");
     // A password may hold a slash that should have been written otherwise; what is before the last `@` is the login.

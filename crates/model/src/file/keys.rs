@@ -120,7 +120,12 @@ pub(crate) const BUCKET: &[KeySpec] = &[
 
 /// `[table.NAME]`
 pub(crate) const TABLE: &[KeySpec] = &[
-    place("url", TEXT, "the SQLite database `.tidegate/tables.db`", "Where the rows are."),
+    place(
+        "url",
+        Takes::Setting,
+        "the SQLite database `.tidegate/tables.db`",
+        "Where the rows are: `postgres://user@host:5432/name`. A url with a password is given as `{ secret = \"name\" }`.",
+    ),
     key(
         "key",
         Takes::Value(OptionType::MapOf(KEY_TYPES)),

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::raw::{RawBucket, RawEnvironment, RawFile, RawTable};
 use super::report::{Problem, Report, Spanned, quote};
-use super::{globs, tables};
+use super::{databases, globs, tables};
 use crate::{Bucket, KeyGlobs, Setting, Table};
 
 const BUCKET_URLS: &str = "a directory, `file:///…`, `memory://` or `s3://bucket/prefix`";
@@ -138,16 +138,15 @@ fn warn_useless_settings(bucket: &RawBucket, report: &mut Report<'_>) {
 }
 
 fn check_table_url(table: &RawTable, report: &mut Report<'_>) {
-    let Some(url) = &table.url else { return };
-    let scheme = url.value.split_once("://").filter(|(_, rest)| !rest.is_empty()).map(|(scheme, _)| scheme);
-    match scheme {
-        Some(scheme) if TABLE_SCHEMES.contains(&scheme) => {
-            let authority = url.value.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("");
-            if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
-                warn_literal_secret("url", &url.span, "a url without the password", report);
+    let Some(Spanned { value: Setting::Plain(url), span }) = &table.url else { return };
+    match url.split_once("://").filter(|(_, rest)| !rest.is_empty()) {
+        Some((scheme, rest)) if TABLE_SCHEMES.contains(&scheme) => {
+            if databases::has_password(rest) {
+                let expected = "`url = { secret = \"name\" }`, with the whole url in the environment or in `.env`";
+                warn_literal_secret("url", span, expected, report);
             }
         }
-        _ => bad_url(&url.value, &url.span, "tables are in SQLite, Postgres or DynamoDB", TABLE_URLS, report),
+        _ => bad_url(url, span, "tables are in SQLite, Postgres or DynamoDB", TABLE_URLS, report),
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct RawBucket {
 /// `[table.NAME]`, or its override by an environment.
 pub(super) struct RawTable {
     pub(super) name: Spanned<String>,
-    pub(super) url: Option<Spanned<String>>,
+    pub(super) url: Option<Spanned<Setting>>,
     pub(super) key: Option<Spanned<WordMap>>,
     pub(super) columns: WordMap,
 }
@@ -208,7 +208,7 @@ fn read_bucket(
 
 fn read_table(name: Spanned<String>, item: &Item, title: &str, report: &mut Report<'_>) -> Option<RawTable> {
     let section = Section::open(item, keys::TABLE, &format!("`[{title}.{}]`", name.value), &name.span, report)?;
-    let url = section.text("url", report);
+    let url = section.setting("url", report);
     let key = section.words("key", report).flatten();
     let columns = section.words("columns", report).flatten().map_or_else(Vec::new, |columns| columns.value);
     Some(RawTable { name, url, key, columns })

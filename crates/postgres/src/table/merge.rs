@@ -108,7 +108,7 @@ async fn merge_rows(transaction: &Transaction, report: &mut LoadReport) -> Resul
     let rest = &load.columns[load.key_columns..];
     if !rest.is_empty() {
         let set = rest.iter().map(|(name, _)| format!("{0} = staged.{0}", column(name))).collect::<Vec<_>>().join(", ");
-        let differs = rest.iter().map(|column| differs(column)).collect::<Vec<_>>().join(" OR ");
+        let differs = rest.iter().map(differs).collect::<Vec<_>>().join(" OR ");
         report.updated = transaction
             .execute(&format!(
                 "UPDATE {table} AS kept SET {set} FROM {STAGE} AS staged WHERE {same_key} AND ({differs})"

@@ -7,6 +7,7 @@ mod flow;
 mod generated;
 mod mail;
 mod place;
+mod postgres;
 mod processes;
 mod terminal;
 mod wrong;
