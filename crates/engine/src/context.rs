@@ -181,6 +181,16 @@ impl Context {
         Ok(Arc::new(ReadOnly::new(Arc::clone(store), name)))
     }
 
+    /// A bucket this function writes to, to be read only: a function may look at what its earlier runs have written.
+    ///
+    /// # Errors
+    /// `Denied` if the pipeline file does not grant it.
+    pub fn written(&self, name: &str) -> Result<Arc<dyn ObjectStore>, Failure> {
+        let store = self.wiring.buckets.get(name).filter(|_| self.function.grants.write_buckets.contains(name));
+        let store = store.ok_or_else(|| denied(&self.function, "write bucket", name))?;
+        Ok(Arc::new(ReadOnly::new(Arc::clone(store), name)))
+    }
+
     /// Begins an output object. It is written to a temporary file, and committed by the engine once the call has
     /// succeeded; a key made twice keeps the last.
     ///

@@ -47,6 +47,16 @@ impl OutputFile {
         &self.key
     }
 
+    /// Bytes written so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// SHA-256 of what is written so far, in hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        hex(&self.hasher.clone().finalize())
+    }
+
     pub(crate) fn flush_all(&mut self) -> Result<(), Failure> {
         self.file.flush().map_err(file_failure)
     }

@@ -8,6 +8,7 @@ pub mod command;
 pub mod convert;
 pub mod csv_to_table;
 pub mod digest;
+pub mod extract;
 pub mod http_submit;
 pub mod profile_qc;
 pub mod publish;
@@ -24,6 +25,7 @@ pub fn catalog() -> Vec<Kind> {
         convert::KIND,
         csv_to_table::KIND,
         digest::KIND,
+        extract::KIND,
         profile_qc::KIND,
         publish::KIND,
         report::KIND,
