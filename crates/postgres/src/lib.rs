@@ -7,16 +7,21 @@
 //! | `tls.rs` | the protected connection |
 //! | `identifier.rs` | names as SQL has them |
 //! | `table/` | tables that take a whole load or nothing of it, by COPY |
+//! | `database.rs` | a database of the pipeline file |
+//! | `source.rs` | the same as something to extract from |
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod connection;
+mod database;
 mod identifier;
 mod server;
+mod source;
 mod table;
 mod tls;
 
 pub use connection::{Connection, refused};
+pub use database::PostgresDatabase;
 pub use identifier::{MAX_NAME, check_name, quote};
 pub use server::Server;
 pub use table::PostgresTables;

@@ -4,6 +4,7 @@
 //! What has changed between two snapshots is told by versions: a number for each row that is another one whenever the
 //! row is another one, whoever changed it, whenever they committed, and whatever their clock said.
 
+pub mod csv;
 pub mod sqlite;
 
 use std::ops::RangeInclusive;

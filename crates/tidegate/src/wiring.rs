@@ -248,14 +248,22 @@ pub(crate) fn open_databases(project: &Project) -> Result<BTreeMap<String, Arc<d
         };
         match url.strip_prefix("sqlite:") {
             Some(path) => Ok(Arc::new(SqliteDatabase::new(project.dir.join(path)))),
-            None => postgres(&database.name, &url),
+            None => postgres(project, &database.name, &url),
         }
     };
     project.pipeline.databases.iter().map(|(name, database)| Ok((name.clone(), open(database)?))).collect()
 }
 
 /// A database that is no SQLite file. Its url may hold a password, so no message repeats it.
-fn postgres(name: &str, _: &str) -> Result<Arc<dyn Database>, Stop> {
+#[cfg(feature = "postgres")]
+fn postgres(project: &Project, _: &str, url: &str) -> Result<Arc<dyn Database>, Stop> {
+    use tidegate_postgres::{PostgresDatabase, Server};
+
+    Ok(Arc::new(PostgresDatabase::new(Server::parse(url, &project.dir)?)))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &Project, name: &str, _: &str) -> Result<Arc<dyn Database>, Stop> {
     Err(Stop::wrong(format!("database `{name}` is no SQLite database, and this tidegate was built without Postgres"))
         .help("give its `url` as `sqlite:PATH`"))
 }

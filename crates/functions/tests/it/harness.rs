@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tidegate_engine::{Engine, Post, Wiring};
 use tidegate_functions::catalog;
 use tidegate_model::{self as model, KindSpec};
+use tidegate_postgres::PostgresDatabase;
 use tidegate_smtp::{Server, Smtp};
 use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
 use tidegate_stores::database::sqlite::SqliteDatabase;
@@ -39,6 +40,16 @@ fn post(mail: &model::Mail, folder: &std::path::Path) -> Post {
         None => Arc::new(Directory::new(folder.join("sent"))),
     };
     Post { outbox: Arc::new(SqliteOutbox::open(&folder.join("mail.db")).expect("an outbox")), courier }
+}
+
+/// What a `[database.NAME]` of the pipeline file stands for.
+fn database(spec: &model::Database, dir: &std::path::Path) -> Arc<dyn Database> {
+    match &spec.url {
+        Some(model::Setting::Plain(url)) if url.starts_with("postgres:") => {
+            Arc::new(PostgresDatabase::new(tidegate_postgres::Server::parse(url, dir).expect("a server")))
+        }
+        _ => Arc::new(SqliteDatabase::new(dir.join(format!("{}.db", spec.name)))),
+    }
 }
 
 impl House {
@@ -74,9 +85,8 @@ impl House {
         let table = |name: &String| place.table(name).now_or_never().expect("no waiting").expect("a table");
         let tables: BTreeMap<String, Arc<dyn Table>> =
             pipeline.tables.keys().map(|name| (name.clone(), table(name))).collect();
-        let database = |name: &String| Arc::new(SqliteDatabase::new(dir.path().join(format!("{name}.db")))) as Arc<_>;
         let databases: BTreeMap<String, Arc<dyn Database>> =
-            pipeline.databases.keys().map(|name| (name.clone(), database(name))).collect();
+            pipeline.databases.values().map(|spec| (spec.name.clone(), database(spec, dir.path()))).collect();
         let state = State::in_memory().expect("a state database");
         let mail = pipeline.mail.as_ref().map(|mail| post(mail, &dir.path().join("mail")));
         let days = Arc::new(AtomicI64::new(0));

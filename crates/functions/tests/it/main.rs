@@ -3,6 +3,7 @@
 mod command;
 mod convert;
 mod csv_to_table;
+mod extract;
 mod harness;
 mod http_submit;
 mod profile_qc;

@@ -5,6 +5,7 @@ use rusqlite::types::ValueRef;
 use sha2::{Digest as _, Sha256};
 use tidegate_model::ErrorKind;
 
+use super::super::csv::append_text;
 use super::super::{SourceColumn, SourceTable};
 use crate::{Error, Result};
 
@@ -79,23 +80,6 @@ fn append_number(text: &str, scale: usize, line: &mut Vec<u8>) {
         }
         line.extend(std::iter::repeat_n(b'0', scale - decimals));
     }
-}
-
-fn append_text(text: &str, line: &mut Vec<u8>) {
-    let is_plain = !text.is_empty()
-        && !text.starts_with('\u{feff}')
-        && !text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'));
-    if is_plain {
-        return line.extend(text.bytes());
-    }
-    line.push(b'"');
-    for byte in text.bytes() {
-        if byte == b'"' {
-            line.push(b'"');
-        }
-        line.push(byte);
-    }
-    line.push(b'"');
 }
 
 /// A number that is another one whenever one of the row's first `columns` values is.

@@ -1,0 +1,141 @@
+//! Extracting from Postgres: a read-only transaction with one snapshot; rows come by COPY.
+//!
+//! The version of a row is the number of the transaction that wrote it (`xmin`), which is another one after every insert
+//! and update, whoever made it and whatever stamp it bears, and which is not visible before its commit. It is read as
+//! `base - age(xmin)`, because Postgres has no faster way from a transaction number to an integer. Digests are computed in
+//! the database, so a table that has not changed costs one pass there and a line over the wire.
+
+mod catalogue;
+mod reading;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tidegate_model::ErrorKind;
+use tidegate_stores::database::{Digest, RowVersion, Snapshot, Source, SourceTable, TakeCsv, TakeVersions, Wanted};
+use tidegate_stores::{Error, Result};
+
+use self::catalogue::Relation;
+use crate::connection::{Connection, refused};
+use crate::server::Server;
+
+/// The oldest server that can compute digests.
+const OLDEST: i32 = 140_000;
+
+/// How values become text: the same on every server, whatever its administrators prefer.
+const SETTINGS: &str = "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC';
+SET extra_float_digits = 1; SET bytea_output = 'hex'; SET statement_timeout = 0;
+SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8'";
+
+/// A Postgres database to extract from.
+pub(crate) struct PostgresSource {
+    server: Server,
+}
+
+impl PostgresSource {
+    pub(crate) fn new(server: Server) -> Self {
+        Self { server }
+    }
+}
+
+#[async_trait]
+impl Source for PostgresSource {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        let connection = self.server.connect().await?;
+        let what = "a snapshot cannot begin";
+        connection.batch_execute(SETTINGS).await.map_err(|error| refused(what, error))?;
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        connection.batch_execute(begin).await.map_err(|error| refused(what, error))?;
+        let row = connection
+            .query_one(
+                "SELECT to_char(statement_timestamp(), 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+                        current_setting('server_version_num')::integer, age('3'::xid)::bigint + 3",
+                &[],
+            )
+            .await
+            .map_err(|error| refused(what, error))?;
+        let (taken, version, base): (String, i32, i64) = (row.get(0), row.get(1), row.get(2));
+        if version < OLDEST {
+            let what = format!("{} is Postgres {}, which is too old to extract from", self.server, version / 10_000);
+            return Err(Error::new(ErrorKind::Invalid, what).help("use Postgres 14 or newer"));
+        }
+        let taken = taken.parse().map_err(|error| Error::caused(ErrorKind::Bug, "the server's clock", error))?;
+        Ok(Box::new(PostgresSnapshot { connection, taken, base, relations: BTreeMap::new() }))
+    }
+}
+
+/// A transaction that sees one moment. Dropping it ends it.
+struct PostgresSnapshot {
+    connection: Connection,
+    taken: Timestamp,
+    /// The number from which `age` counts back.
+    base: i64,
+    /// How tables are to be named in SQL.
+    relations: BTreeMap<String, Relation>,
+}
+
+impl PostgresSnapshot {
+    fn relation(&self, table: &SourceTable) -> Result<&Relation> {
+        self.relations.get(&table.name).ok_or_else(|| {
+            Error::new(ErrorKind::Bug, format!("table `{}` was asked for before the catalogue was", table.name))
+        })
+    }
+}
+
+#[async_trait]
+impl Snapshot for PostgresSnapshot {
+    fn taken(&self) -> Timestamp {
+        self.taken
+    }
+
+    async fn tables(&mut self) -> Result<Vec<SourceTable>> {
+        let found = catalogue::tables(&self.connection).await?;
+        let (tables, relations) = found
+            .into_iter()
+            .map(|(table, relation)| {
+                let name = table.name.clone();
+                (table, (name, relation))
+            })
+            .unzip();
+        self.relations = relations;
+        Ok(tables)
+    }
+
+    async fn digest(&mut self, table: &SourceTable) -> Result<Digest> {
+        reading::digest(&self.connection, table, self.relation(table)?, self.base).await
+    }
+
+    async fn slices(&mut self, table: &SourceTable) -> Result<Vec<(i64, Digest)>> {
+        reading::slices(&self.connection, table, self.relation(table)?, self.base).await
+    }
+
+    async fn versions(
+        &mut self,
+        table: &SourceTable,
+        within: Option<RangeInclusive<i64>>,
+        take: TakeVersions<'_>,
+    ) -> Result<()> {
+        if table.key.is_empty() {
+            return Ok(());
+        }
+        let rows = reading::versions(&self.connection, table, self.relation(table)?, self.base, within).await?;
+        reading::take_versions(rows, table, take).await
+    }
+
+    async fn rows(&mut self, table: &SourceTable, wanted: Wanted<'_>, take: TakeCsv<'_>) -> Result<u64> {
+        let relation = self.relation(table)?;
+        match wanted {
+            Wanted::Keys(keys) if table.integer_key().is_none() => {
+                reading::rows_by_texts(&self.connection, table, relation, keys, take).await
+            }
+            wanted => reading::copy(&self.connection, table, relation, wanted, take).await,
+        }
+    }
+}
+
+/// A row's version of its key's texts.
+fn row_version(key: Vec<String>, version: i64) -> RowVersion {
+    RowVersion { key, version: version.cast_unsigned() }
+}

@@ -1,0 +1,243 @@
+//! Digests, versions and rows of one table, read within a snapshot. Names are quoted identifiers of the catalogue; values
+//! are parameters, and where COPY takes none, whole numbers.
+
+use std::ops::RangeInclusive;
+use std::pin::pin;
+
+use futures::{StreamExt, TryStreamExt};
+use tidegate_model::ErrorKind;
+use tidegate_stores::database::csv::append_text;
+use tidegate_stores::database::{Digest, SourceTable, TakeCsv, TakeVersions, Wanted};
+use tidegate_stores::{Error, Result};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, RowStream};
+
+use super::catalogue::Relation;
+use super::row_version;
+use crate::connection::{Connection, refused};
+use crate::identifier::quote;
+
+/// Bytes of CSV that are handed over together.
+const CHUNK: usize = 64 << 10;
+
+/// Versions that are handed over together.
+const VERSIONS: usize = 4096;
+
+/// The version of a row, as SQL.
+fn version(base: i64) -> String {
+    format!("(({base} - pg_catalog.age(t.xmin)) & 4294967295)")
+}
+
+/// The texts of the key's columns, as SQL.
+fn key_texts(table: &SourceTable) -> Vec<String> {
+    table.key.iter().map(|key| format!("t.{}::text COLLATE \"C\"", quote(key))).collect()
+}
+
+/// A number that is another one whenever the row is, as SQL.
+fn mark(table: &SourceTable, base: i64) -> String {
+    match table.integer_key() {
+        Some(key) => format!("pg_catalog.hashint8extended(t.{}::bigint, {})", quote(key), version(base)),
+        None => key_texts(table)
+            .iter()
+            .fold(version(base), |mark, text| format!("pg_catalog.hashtextextended({text}, {mark})")),
+    }
+}
+
+fn cannot_read(table: &SourceTable) -> impl Fn(tokio_postgres::Error) -> Error {
+    let what = format!("table `{}` cannot be read", table.name);
+    move |error| refused(&what, error)
+}
+
+fn digest_of(row: &Row, first: usize) -> Digest {
+    let (rows, sum): (i64, i64) = (row.get(first), row.get(first + 1));
+    Digest { rows: rows.cast_unsigned(), sum: sum.cast_unsigned() }
+}
+
+pub(super) async fn digest(
+    connection: &Connection,
+    table: &SourceTable,
+    relation: &Relation,
+    base: i64,
+) -> Result<Digest> {
+    let sum = if table.key.is_empty() {
+        // Equal rows would cancel each other out.
+        "(coalesce(sum(pg_catalog.hashtextextended(t::text COLLATE \"C\", 0)), 0) % 9223372036854775807)::bigint"
+            .to_owned()
+    } else {
+        format!("coalesce(bit_xor({}), 0)", mark(table, base))
+    };
+    let sql = format!("SELECT count(*), {sum} FROM {} AS t", relation.name);
+    let row = connection.query_one(&sql, &[]).await.map_err(cannot_read(table))?;
+    Ok(digest_of(&row, 0))
+}
+
+pub(super) async fn slices(
+    connection: &Connection,
+    table: &SourceTable,
+    relation: &Relation,
+    base: i64,
+) -> Result<Vec<(i64, Digest)>> {
+    let key = table.integer_key().ok_or_else(|| {
+        Error::new(ErrorKind::Bug, format!("table `{}` has no integer key to be sliced by", table.name))
+    })?;
+    // A slice has 4096 keys.
+    let sql = format!(
+        "SELECT t.{}::bigint >> 12, count(*), bit_xor({}) FROM {} AS t GROUP BY 1 ORDER BY 1",
+        quote(key),
+        mark(table, base),
+        relation.name
+    );
+    let rows = connection.query(&sql, &[]).await.map_err(cannot_read(table))?;
+    Ok(rows.iter().map(|row| (row.get(0), digest_of(row, 1))).collect())
+}
+
+/// Asks for keys and versions in the order of the key.
+pub(super) async fn versions(
+    connection: &Connection,
+    table: &SourceTable,
+    relation: &Relation,
+    base: i64,
+    within: Option<RangeInclusive<i64>>,
+) -> Result<RowStream> {
+    let (version, from) = (version(base), &relation.name);
+    let mut bounds: Vec<i64> = Vec::new();
+    let sql = match table.integer_key().map(quote) {
+        Some(key) => {
+            let filter = within.map_or_else(String::new, |range| {
+                bounds = vec![*range.start(), *range.end()];
+                format!("WHERE t.{key} BETWEEN $1::bigint AND $2::bigint")
+            });
+            format!("SELECT {version}, t.{key}::bigint FROM {from} AS t {filter} ORDER BY t.{key}")
+        }
+        None => {
+            let texts = key_texts(table).join(", ");
+            format!("SELECT {version}, {texts} FROM {from} AS t ORDER BY {texts}")
+        }
+    };
+    let parameters = bounds.iter().map(|bound| bound as &(dyn ToSql + Sync));
+    connection.query_raw(&sql, parameters).await.map_err(cannot_read(table))
+}
+
+pub(super) async fn take_versions(rows: RowStream, table: &SourceTable, take: TakeVersions<'_>) -> Result<()> {
+    let is_integer = table.integer_key().is_some();
+    let mut rows = pin!(rows);
+    let mut versions = Vec::with_capacity(VERSIONS);
+    while let Some(row) = rows.try_next().await.map_err(cannot_read(table))? {
+        let key = if is_integer {
+            vec![row.get::<_, i64>(1).to_string()]
+        } else {
+            (1..=table.key.len()).map(|index| row.get::<_, String>(index)).collect()
+        };
+        versions.push(row_version(key, row.get(0)));
+        if versions.len() == VERSIONS {
+            take(std::mem::take(&mut versions))?;
+        }
+    }
+    if versions.is_empty() { Ok(()) } else { take(versions) }
+}
+
+/// A column as its text is to be.
+fn column(table: &SourceTable, index: usize) -> String {
+    let column = &table.columns[index];
+    let name = format!("t.{}", quote(&column.name));
+    // `true` for `t`, and a padded text without its padding, as comparisons see it.
+    let is_otherwise = column.data_type == "boolean" || column.data_type.starts_with("char(");
+    if is_otherwise { format!("{name}::text") } else { name }
+}
+
+fn columns(table: &SourceTable) -> Vec<String> {
+    (0..table.columns.len()).map(|index| column(table, index)).collect()
+}
+
+/// Copies all rows, or those with integer keys.
+pub(super) async fn copy(
+    connection: &Connection,
+    table: &SourceTable,
+    relation: &Relation,
+    wanted: Wanted<'_>,
+    take: TakeCsv<'_>,
+) -> Result<u64> {
+    let filter = match (wanted, table.integer_key()) {
+        (Wanted::Keys(keys), Some(key)) => {
+            let numbers = keys.iter().map(|parts| match parts.first().map(|part| part.parse::<i64>()) {
+                Some(Ok(number)) => Ok(number.to_string()),
+                _ => Err(Error::new(ErrorKind::Bug, format!("a key of table `{}` is no number", table.name))),
+            });
+            let numbers = numbers.collect::<Result<Vec<_>>>()?.join(",");
+            format!(" WHERE t.{} = ANY ('{{{numbers}}}'::bigint[])", quote(key))
+        }
+        _ => String::new(),
+    };
+    let sql = format!(
+        "COPY (SELECT {} FROM {} AS t{filter}) TO STDOUT (FORMAT csv)",
+        columns(table).join(", "),
+        relation.name
+    );
+    let stream = connection.copy_out(&sql).await.map_err(cannot_read(table))?;
+    let mut stream = pin!(stream);
+    let (mut chunk, mut rows) = (Vec::with_capacity(CHUNK + 4096), 0);
+    // The server sends each row by itself.
+    while let Some(line) = stream.next().await {
+        chunk.extend_from_slice(&line.map_err(cannot_read(table))?);
+        rows += 1;
+        if chunk.len() >= CHUNK {
+            take(&chunk)?;
+            chunk.clear();
+        }
+    }
+    if !chunk.is_empty() {
+        take(&chunk)?;
+    }
+    Ok(rows)
+}
+
+/// Reads the rows with keys of any other type: COPY takes no parameters, and no text becomes part of a statement.
+pub(super) async fn rows_by_texts(
+    connection: &Connection,
+    table: &SourceTable,
+    relation: &Relation,
+    keys: &[Vec<String>],
+    take: TakeCsv<'_>,
+) -> Result<u64> {
+    let texts: Vec<String> = columns(table).iter().map(|column| format!("{column}::text")).collect();
+    let (mut wanted, mut same, mut parameters) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, key) in table.key.iter().enumerate() {
+        wanted.push(format!("${}::text[]", index + 1));
+        let cast = relation.types.get(key).map_or("text", String::as_str);
+        same.push(format!("t.{} = wanted.k{index}::{cast}", quote(key)));
+        parameters.push(keys.iter().filter_map(|parts| parts.get(index).map(String::as_str)).collect::<Vec<_>>());
+    }
+    let names: Vec<String> = (0..table.key.len()).map(|index| format!("k{index}")).collect();
+    let sql = format!(
+        "SELECT {} FROM {} AS t JOIN unnest({}) AS wanted({}) ON {}",
+        texts.join(", "),
+        relation.name,
+        wanted.join(", "),
+        names.join(", "),
+        same.join(" AND ")
+    );
+    let parameters = parameters.iter().map(|texts| texts as &(dyn ToSql + Sync));
+    let rows = connection.query_raw(&sql, parameters).await.map_err(cannot_read(table))?;
+    let mut rows = pin!(rows);
+    let (mut lines, mut count) = (Vec::with_capacity(CHUNK), 0);
+    while let Some(row) = rows.try_next().await.map_err(cannot_read(table))? {
+        for index in 0..texts.len() {
+            if index > 0 {
+                lines.push(b',');
+            }
+            if let Some(text) = row.get::<_, Option<&str>>(index) {
+                append_text(text, &mut lines);
+            }
+        }
+        lines.push(b'\n');
+        count += 1;
+        if lines.len() >= CHUNK {
+            take(&lines)?;
+            lines.clear();
+        }
+    }
+    if !lines.is_empty() {
+        take(&lines)?;
+    }
+    Ok(count)
+}
