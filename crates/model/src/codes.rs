@@ -30,7 +30,7 @@ pub static PAGES: &[(&str, &str)] = pages![
     "R0601" "R0602" "R0603" "R0604" "R0605" "R0606" "R0607"
     "R0701" "R0702"
     "R0801" "R0802" "R0803" "R0804" "R0805" "R0806" "R0807"
-    "R0901"
+    "R0901" "R0902" "R0903" "R0904" "R0905" "R0906"
 ];
 
 /// The page of a code, in Markdown; upper and lower case are alike. `None` if there is no such code.
