@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use object_store::ObjectStore;
 use tidegate_model::{self as model, ErrorKind, Event, Failure, ObjectVersion, Output, RunId};
 use tidegate_stores::database::Source;
+use tidegate_stores::warehouse::Warehouse;
 use tidegate_stores::{Attempt, LoadReport, Table};
 use tokio_util::sync::CancellationToken;
 
@@ -225,6 +226,17 @@ impl Context {
         let database = self.wiring.databases.get(name).filter(|_| granted);
         let database = database.ok_or_else(|| denied(&self.function, "read database", name))?;
         database.source().map_err(|error| error.into_failure("R0901"))
+    }
+
+    /// A database this function may load into. What it loads is recorded by [`Context::note_rows`].
+    ///
+    /// # Errors
+    /// `Denied` if the pipeline file does not grant it; what the database says if it is no warehouse.
+    pub fn warehouse(&self, name: &str) -> Result<Arc<dyn Warehouse>, Failure> {
+        let granted = self.function.grants.write_databases.contains(name);
+        let database = self.wiring.databases.get(name).filter(|_| granted);
+        let database = database.ok_or_else(|| denied(&self.function, "write database", name))?;
+        database.warehouse().map_err(|error| error.into_failure("R1108"))
     }
 
     /// A table this function may read, or write, or both. What it loads is recorded as an output of the run.

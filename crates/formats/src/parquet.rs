@@ -1,11 +1,13 @@
-//! Batches to Parquet: types kept, Snappy-compressed, one row group in memory at a time.
+//! Batches to Parquet and back: types kept, Snappy-compressed, one row group in memory at a time.
 
 use std::io::Write;
 
 use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::reader::ChunkReader;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
@@ -47,6 +49,34 @@ impl<W: Write + Send> Writer<W> {
     pub fn finish(self) -> Result<(), Error> {
         self.writer.close()?;
         Ok(())
+    }
+}
+
+/// Rows of a batch that a reader gives.
+const BATCH: usize = 1 << 14;
+
+/// Reads Parquet batch by batch. Compression is none or Snappy.
+pub struct Reader {
+    reader: ParquetRecordBatchReader,
+}
+
+impl Reader {
+    /// A reader of a whole Parquet file.
+    ///
+    /// # Errors
+    /// `Unsupported` if it is none, or is written in a way that is not read; `Io`.
+    pub fn new(input: impl ChunkReader + 'static) -> Result<Self, Error> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(input)?;
+        Ok(Self { reader: builder.with_batch_size(BATCH).build()? })
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<RecordBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.reader.next()?;
+        Some(batch.map_err(|error| Error::new(Problem::Unsupported, error.to_string())))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod csv_to_table;
 pub mod digest;
 pub mod extract;
 pub mod http_submit;
+pub mod load;
 pub mod profile_qc;
 pub mod publish;
 pub mod report;
@@ -33,5 +34,6 @@ pub fn catalog() -> Vec<Kind> {
         wibl_process::KIND,
         b12_validate::KIND,
         http_submit::KIND,
+        load::KIND,
     ]
 }

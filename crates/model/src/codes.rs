@@ -31,6 +31,7 @@ pub static PAGES: &[(&str, &str)] = pages![
     "R0701" "R0702"
     "R0801" "R0802" "R0803" "R0804" "R0805" "R0806" "R0807"
     "R0901" "R0902" "R0903" "R0904" "R0905" "R0906"
+    "R1101" "R1102" "R1103" "R1104" "R1105" "R1106" "R1107" "R1108" "R1109"
 ];
 
 /// The page of a code, in Markdown; upper and lower case are alike. `None` if there is no such code.

@@ -9,6 +9,7 @@
 //! | `table/` | tables that take a whole load or nothing of it, by COPY |
 //! | `database.rs` | a database of the pipeline file |
 //! | `source.rs` | the same as something to extract from |
+//! | `warehouse.rs` | star schemas: how this server does what a warehouse asks |
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -19,9 +20,11 @@ mod server;
 mod source;
 mod table;
 mod tls;
+mod warehouse;
 
 pub use connection::{Connection, refused};
 pub use database::PostgresDatabase;
 pub use identifier::{MAX_NAME, check_name, quote};
 pub use server::Server;
 pub use table::PostgresTables;
+pub use warehouse::PostgresWarehouse;

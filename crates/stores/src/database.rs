@@ -1,4 +1,4 @@
-//! Databases of a pipeline: operational ones that are extracted from ([`Source`]).
+//! Databases of a pipeline: operational ones that are extracted from ([`Source`]), and warehouses ([`Warehouse`]).
 //!
 //! A source is read in snapshots. Within one, everything that is asked is answered by the same moment of the database.
 //! What has changed between two snapshots is told by versions: a number for each row that is another one whenever the
@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::Result;
+use crate::warehouse::Warehouse;
 
 /// A database that the pipeline file names.
 pub trait Database: Send + Sync {
@@ -22,6 +23,12 @@ pub trait Database: Send + Sync {
     /// # Errors
     /// `Invalid` if it cannot be one.
     fn source(&self) -> Result<Arc<dyn Source>>;
+
+    /// The same as something to load a star schema into.
+    ///
+    /// # Errors
+    /// `Invalid` if it cannot be one.
+    fn warehouse(&self) -> Result<Arc<dyn Warehouse>>;
 }
 
 /// A database that is extracted from. It is never written to.

@@ -96,6 +96,10 @@ enum Command {
     Trace(commands::trace::Args),
     /// What mails wait, were sent or failed; send failed ones again.
     Mail(commands::mail::Args),
+    /// What became of one fact of a warehouse, version by version.
+    History(commands::history::Args),
+    /// Hold a warehouse against what it was loaded from.
+    Verify(commands::verify::Args),
     /// Look into tables.
     Table(commands::table::Args),
     /// Write a page of what a review came to.
@@ -148,6 +152,8 @@ fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
         Command::Failures(args) => commands::failures::run(here, args),
         Command::Trace(args) => commands::trace::run(here, &args),
         Command::Mail(args) => commands::mail::run(here, args),
+        Command::History(args) => commands::history::run(here, &args),
+        Command::Verify(args) => commands::verify::run(here, &args),
         Command::Table(args) => commands::table::run(here, &args),
         Command::Explain(args) => commands::explain::run(here, &args),
         Command::Report(args) => commands::report::run(here, &args),

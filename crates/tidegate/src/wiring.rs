@@ -1,7 +1,7 @@
 //! The only place where adapters are built: a checked pipeline becomes buckets, tables, queue, ledger and an engine.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use tidegate_stores::database::sqlite::SqliteDatabase;
 use tidegate_stores::mail::{Courier, Directory, Outbox, SqliteOutbox};
 use tidegate_stores::sqlite::{Alive, State};
 use tidegate_stores::table::SqliteTables;
+use tidegate_stores::warehouse::Warehouse;
 use tidegate_stores::{Database, EventSource, Ledger, Table, Tables, WorkerId, watch};
 
 use crate::exit::Stop;
@@ -252,6 +253,30 @@ pub(crate) fn open_databases(project: &Project) -> Result<BTreeMap<String, Arc<d
         }
     };
     project.pipeline.databases.iter().map(|(name, database)| Ok((name.clone(), open(database)?))).collect()
+}
+
+/// The warehouse of this name, or else the only one that functions load into; and its name.
+///
+/// # Errors
+/// If there is none, or several; if it cannot be opened.
+pub(crate) fn open_warehouse(project: &Project, name: Option<&str>) -> Result<(String, Arc<dyn Warehouse>), Stop> {
+    let loads = project.pipeline.functions.iter().filter(|function| function.kind == "load");
+    let written: BTreeSet<&String> = loads.flat_map(|function| &function.grants.write_databases).collect();
+    let name = match (name, written.iter().collect::<Vec<_>>().as_slice()) {
+        (Some(name), _) => name.to_owned(),
+        (None, [only]) => (**only).clone(),
+        (None, []) => return Err(Stop::wrong("no function of this pipeline loads into a warehouse")),
+        (None, _) => {
+            let stop = Stop::wrong("functions of this pipeline load into several warehouses");
+            return Err(stop.expected(format!("`--warehouse` with {}", one_of(written.iter().copied()))));
+        }
+    };
+    let databases = open_databases(project)?;
+    let database = databases.get(&name).ok_or_else(|| {
+        Stop::new(ErrorKind::NotFound, format!("there is no database `{name}` in this pipeline"))
+            .expected(one_of(databases.keys()))
+    })?;
+    Ok((name, database.warehouse()?))
 }
 
 /// A database that is no SQLite file. Its url may hold a password, so no message repeats it.

@@ -6,6 +6,7 @@ mod csv_to_table;
 mod extract;
 mod harness;
 mod http_submit;
+mod load;
 mod profile_qc;
 mod report;
 mod summarise;

@@ -4,3 +4,4 @@
 
 mod connecting;
 mod tables;
+mod warehouse;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::{Database, Source};
 use crate::Result;
+use crate::warehouse::{SqliteWarehouse, Warehouse};
 
 /// A database in a file.
 #[derive(Debug, Clone)]
@@ -26,6 +27,10 @@ impl SqliteDatabase {
 impl Database for SqliteDatabase {
     fn source(&self) -> Result<Arc<dyn Source>> {
         Ok(Arc::new(source::SqliteSource::new(self.path.clone())))
+    }
+
+    fn warehouse(&self) -> Result<Arc<dyn Warehouse>> {
+        Ok(Arc::new(SqliteWarehouse::at(self.path.clone())))
     }
 }
 

@@ -4,6 +4,7 @@ mod facts;
 mod fit;
 mod order;
 mod rows;
+pub mod star;
 
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ use crate::warehouse::{Begun, Delivery, History, Rows, TableReport, TextRow, War
 pub struct Peer {
     /// An empty warehouse.
     pub warehouse: Arc<dyn Warehouse>,
-    /// Runs a statement of SQL that every database knows, and commits it.
-    pub sql: Box<dyn Fn(String) -> BoxFuture<'static, ()> + Send + Sync>,
+    /// Runs a statement of SQL that every database knows, and commits it; gives the rows of one column as lines.
+    pub sql: Box<dyn Fn(String) -> BoxFuture<'static, String> + Send + Sync>,
 }
 
 /// Holds an empty warehouse to the contract.

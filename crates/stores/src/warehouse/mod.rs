@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `session.rs` | what a database must be able to do: the one part that is written anew for each |
-//! | `types.rs` | column types, and the exact Arrow form of each |
+//! | `types.rs`, `text.rs` | column types, and the exact Arrow form and text of each |
 //! | `layout.rs` | tables, their companions and views: made, or found to fit |
 //! | `ledger.rs` | which manifests are loaded |
 //! | `dimension.rs`, `fact.rs` | how rows of each become part of what is there |
@@ -18,6 +18,7 @@ mod load;
 mod read;
 pub mod session;
 mod sqlite;
+mod text;
 mod types;
 
 use arrow_array::RecordBatch;
@@ -30,6 +31,7 @@ use crate::Result;
 pub use load::SqlWarehouse;
 pub use session::TextRow;
 pub use sqlite::SqliteWarehouse;
+pub use text::texts;
 pub use types::ColumnType;
 
 /// Which manifest is loaded, and by whom.

@@ -3,24 +3,21 @@
 //! Decimals are texts with all their digits, days and times are ISO 8601 texts, booleans are 0 and 1. Numbers in texts
 //! count as numbers wherever SQL calculates with them.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
-};
+use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use async_trait::async_trait;
-use jiff::civil::{Date, Time};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 use tidegate_model::ErrorKind;
 
 use super::load::SqlWarehouse;
 use super::session::{Dialect, ExistingColumn, Relation, Session, Sessions, TextRow, list, quoted};
+use super::text::text_of;
 use super::types::ColumnType;
 use crate::{Error, Result};
 
@@ -232,53 +229,10 @@ impl ToSql for Cell<'_> {
                 DataType::Utf8 => ToSqlOutput::Borrowed(ValueRef::Text(array.as_string::<i32>().value(row).as_bytes())),
                 DataType::Binary => ToSqlOutput::Borrowed(ValueRef::Blob(array.as_binary::<i32>().value(row))),
                 DataType::Boolean => ToSqlOutput::Owned(Value::Integer(i64::from(array.as_boolean().value(row)))),
-                _ => ToSqlOutput::Owned(text(array, row).map_or(Value::Null, Value::Text)),
+                _ => ToSqlOutput::Owned(text_of(array, row).map_or(Value::Null, Value::Text)),
             },
         })
     }
-}
-
-/// Decimals, days and times as texts; `None` for a day or time that no calendar has.
-fn text(array: &ArrayRef, row: usize) -> Option<String> {
-    Some(match array.data_type() {
-        DataType::Decimal128(_, scale) => {
-            decimal(array.as_primitive::<Decimal128Type>().value(row), usize::try_from(*scale).unwrap_or(0))
-        }
-        DataType::Date32 => day(i64::from(array.as_primitive::<Date32Type>().value(row)))?.to_string(),
-        DataType::Time64(_) => time(array.as_primitive::<Time64MicrosecondType>().value(row))?,
-        DataType::Timestamp(_, zone) => {
-            let moment = array.as_primitive::<TimestampMicrosecondType>().value(row);
-            let (day_number, of_day) = (moment.div_euclid(MICROSECONDS_A_DAY), moment.rem_euclid(MICROSECONDS_A_DAY));
-            let zone = if zone.is_some() { "Z" } else { "" };
-            format!("{} {}{zone}", day(day_number)?, time(of_day)?)
-        }
-        _ => return None,
-    })
-}
-
-const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
-
-fn day(since_1970: i64) -> Option<Date> {
-    Date::constant(1970, 1, 1).checked_add(jiff::Span::new().try_days(since_1970).ok()?).ok()
-}
-
-/// A time of day with the digits that it needs.
-fn time(microseconds: i64) -> Option<String> {
-    Time::midnight().checked_add(jiff::SignedDuration::from_micros(microseconds)).ok().map(|time| time.to_string())
-}
-
-/// A decimal with exactly `scale` digits behind the point.
-fn decimal(value: i128, scale: usize) -> String {
-    let mut text = String::new();
-    let digits = value.unsigned_abs().to_string();
-    let digits = format!("{digits:0>width$}", width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    // Writing to a text cannot fail.
-    let _ = write!(text, "{}{whole}", if value < 0 { "-" } else { "" });
-    if scale > 0 {
-        let _ = write!(text, ".{fraction}");
-    }
-    text
 }
 
 /// How SQLite says it.
@@ -341,28 +295,5 @@ impl Dialect for Sqlite {
 
     fn longest_name(&self) -> usize {
         255
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_keep_all_digits() {
-        for (value, scale, wanted) in
-            [(320, 2, "3.20"), (-5, 2, "-0.05"), (0, 2, "0.00"), (7, 0, "7"), (23_160_408, 2, "231604.08")]
-        {
-            assert_eq!(decimal(value, scale), wanted);
-        }
-        assert_eq!(decimal(i128::MIN, 38), "-1.70141183460469231731687303715884105728");
-    }
-
-    #[test]
-    fn times_have_the_digits_that_they_need() {
-        assert_eq!(time(33_900_000_000).as_deref(), Some("09:25:00"));
-        assert_eq!(time(876_360_000).as_deref(), Some("00:14:36.36"));
-        assert_eq!(day(19_302).map(|day| day.to_string()).as_deref(), Some("2022-11-06"));
-        assert_eq!(day(i64::MAX), None);
     }
 }

@@ -1,0 +1,229 @@
+//! A warehouse in a Postgres database: rows come by binary COPY into a temporary table, and everything else is SQL inside the
+//! server. No right is needed beyond those of the tables' owner.
+//!
+//! Large loads take the foreign keys off their table and put them back in the same transaction: the server then holds all
+//! rows against them at once, instead of one after the other.
+
+mod binary;
+
+use std::pin::pin;
+
+use arrow_array::ArrayRef;
+use async_trait::async_trait;
+use futures::{SinkExt, TryStreamExt};
+use tidegate_model::ErrorKind;
+use tidegate_stores::warehouse::session::{Dialect, ExistingColumn, Relation, Session, Sessions, quoted};
+use tidegate_stores::warehouse::{ColumnType, SqlWarehouse, TextRow};
+use tidegate_stores::{Error, Result};
+use tokio::runtime::Handle;
+use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::types::ToSql;
+
+use crate::connection::{Connection, refused};
+use crate::identifier::MAX_NAME;
+use crate::server::Server;
+
+/// From this many rows on, foreign keys are put back over all rows instead of being looked up for each.
+const MANY: u64 = 10_000;
+
+/// A warehouse in Postgres.
+pub type PostgresWarehouse = SqlWarehouse<Server>;
+
+#[async_trait]
+impl Sessions for Server {
+    async fn open(&self, _: bool) -> Result<Option<Box<dyn Session>>> {
+        let connection = self.connect().await?;
+        Ok(Some(Box::new(PostgresSession { connection, runtime: Handle::current() })))
+    }
+}
+
+/// A transaction on a connection of its own; when it is dropped, the connection closes and the server undoes the rest.
+struct PostgresSession {
+    connection: Connection,
+    runtime: Handle,
+}
+
+impl PostgresSession {
+    fn batch(&self, sql: &str) -> Result<()> {
+        self.runtime.block_on(self.connection.batch_execute(sql)).map_err(|error| failed(sql, error))
+    }
+}
+
+/// What the server says of a statement, and what the caller can do about it.
+fn failed(sql: &str, error: tokio_postgres::Error) -> Error {
+    // The statement says what was attempted; it holds no values.
+    let what = sql.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    // The server shows rows in the details of constraints: they stay out of what people are told.
+    if let Some(said) = error.as_db_error().filter(|said| said.code().code().starts_with("23")) {
+        let column = said.column().map_or_else(String::new, |column| format!(" in column `{column}`"));
+        let message = format!("the warehouse does not take the rows (`{what} …`): {}{column}", said.message());
+        return Error::new(ErrorKind::Invalid, message);
+    }
+    refused(&format!("the warehouse failed at `{what} …`"), error)
+}
+
+impl Session for PostgresSession {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &Postgres
+    }
+
+    fn begin(&mut self, writes: bool) -> Result<()> {
+        self.batch("SET TIME ZONE 'UTC'; SET client_min_messages = warning; SET DateStyle = ISO")?;
+        if writes {
+            // One load after the other, whatever tables there are: the lock is on a name, and goes with the transaction.
+            self.batch("BEGIN; SELECT pg_advisory_xact_lock(hashtext('_tidegate_runs'), hashtext(current_schema()))")
+        } else {
+            self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        }
+    }
+
+    fn execute(&mut self, sql: &str, parameters: &[&str]) -> Result<u64> {
+        let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
+        self.runtime.block_on(self.connection.execute(sql, &parameters)).map_err(|error| failed(sql, error))
+    }
+
+    fn each(&mut self, sql: &str, parameters: &[&str], take: &mut dyn FnMut(&TextRow) -> Result<()>) -> Result<()> {
+        let (connection, runtime) = (&self.connection, &self.runtime);
+        // Rows are handed over outside of the runtime: whoever takes them may block.
+        if parameters.is_empty() {
+            let rows = runtime.block_on(connection.simple_query_raw(sql)).map_err(|error| failed(sql, error))?;
+            let mut rows = Box::pin(rows);
+            while let Some(message) = runtime.block_on(rows.try_next()).map_err(|error| failed(sql, error))? {
+                if let SimpleQueryMessage::Row(row) = message {
+                    let texts = (0..row.len()).map(|index| row.get(index).map(str::to_owned));
+                    take(&texts.collect::<Vec<_>>())?;
+                }
+            }
+            return Ok(());
+        }
+        let rows = runtime.block_on(connection.query_raw(sql, parameters)).map_err(|error| failed(sql, error))?;
+        let mut rows = Box::pin(rows);
+        while let Some(row) = runtime.block_on(rows.try_next()).map_err(|error| failed(sql, error))? {
+            let texts = (0..row.len()).map(|index| row.try_get::<_, Option<String>>(index));
+            take(&texts.collect::<Result<Vec<_>, _>>().map_err(|error| failed(sql, error))?)?;
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self, name: &str) -> Result<Option<Relation>> {
+        let relation = quoted(name);
+        let session: &mut dyn Session = self;
+        let kind = "SELECT c.relkind::text FROM pg_class AS c WHERE c.oid = to_regclass($1::text) \
+                    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+        let Some(kind) = session.rows(kind, &[&relation])?.into_iter().flatten().next().flatten() else {
+            return Ok(None);
+        };
+        let columns = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull::text, \
+                       (a.atthasdef OR a.attidentity <> '')::text FROM pg_attribute AS a \
+                       WHERE a.attrelid = to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+        let columns = session.rows(columns, &[&relation])?.into_iter().map(|row| {
+            let mut texts = row.into_iter();
+            let mut text = || texts.next().flatten().unwrap_or_default();
+            ExistingColumn {
+                name: text(),
+                declared: text(),
+                is_nullable: text() != "true",
+                has_default: text() == "true",
+            }
+        });
+        Ok(Some(Relation { is_table: matches!(kind.as_str(), "r" | "p"), columns: columns.collect() }))
+    }
+
+    fn write(&mut self, table: &str, columns: &[(String, ColumnType)], arrays: &[ArrayRef]) -> Result<()> {
+        let sql = format!("COPY pg_temp.{} FROM STDIN BINARY", quoted(table));
+        let connection = &self.connection;
+        let mut encoder = binary::Encoder::new(columns, arrays)?;
+        self.runtime.block_on(async {
+            let copy = connection.copy_in(&sql).await.map_err(|error| failed(&sql, error))?;
+            let mut copy = pin!(copy);
+            while let Some(bytes) = encoder.next()? {
+                copy.feed(bytes).await.map_err(|error| failed(&sql, error))?;
+            }
+            copy.finish().await.map(drop).map_err(|error| failed(&sql, error))
+        })
+    }
+
+    fn written(&mut self, table: &str, _: &[String]) -> Result<()> {
+        self.batch(&format!("ANALYZE pg_temp.{}", quoted(table)))
+    }
+
+    fn suspend_references(&mut self, table: &str, rows: u64) -> Result<Vec<String>> {
+        if rows < MANY {
+            return Ok(Vec::new());
+        }
+        let session: &mut dyn Session = self;
+        let keys = session.rows(
+            "SELECT k.conname::text, pg_get_constraintdef(k.oid) FROM pg_constraint AS k \
+             JOIN pg_class AS c ON c.oid = k.conrelid WHERE k.conrelid = to_regclass($1::text) AND k.contype = 'f' \
+             AND k.convalidated AND pg_has_role(c.relowner, 'USAGE') ORDER BY k.conname",
+            &[&quoted(table)],
+        )?;
+        let mut restore = Vec::new();
+        for row in keys {
+            let [Some(name), Some(definition)] = row.as_slice() else { continue };
+            session.execute(&format!("ALTER TABLE {} DROP CONSTRAINT {}", quoted(table), quoted(name)), &[])?;
+            restore.push(format!("ALTER TABLE {} ADD CONSTRAINT {} {definition}", quoted(table), quoted(name)));
+        }
+        Ok(restore)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.batch("COMMIT")
+    }
+}
+
+/// How Postgres says it.
+struct Postgres;
+
+impl Dialect for Postgres {
+    fn declared(&self, kind: ColumnType) -> String {
+        match kind {
+            ColumnType::Integer(2) => "smallint".to_owned(),
+            ColumnType::Integer(4) => "integer".to_owned(),
+            ColumnType::Integer(_) => "bigint".to_owned(),
+            ColumnType::Text => "text".to_owned(),
+            ColumnType::ShortText(length) => format!("varchar({length})"),
+            ColumnType::Numeric(digits, scale) => format!("numeric({digits},{scale})"),
+            ColumnType::AnyNumeric => "numeric".to_owned(),
+            ColumnType::Boolean => "boolean".to_owned(),
+            ColumnType::Date => "date".to_owned(),
+            ColumnType::Time(6) => "time".to_owned(),
+            ColumnType::Time(digits) => format!("time({digits})"),
+            ColumnType::Timestamp(6) => "timestamp".to_owned(),
+            ColumnType::Timestamp(digits) => format!("timestamp({digits})"),
+            ColumnType::Moment(6) => "timestamptz".to_owned(),
+            ColumnType::Moment(digits) => format!("timestamptz({digits})"),
+            ColumnType::Real(4) => "real".to_owned(),
+            ColumnType::Real(_) => "double precision".to_owned(),
+            ColumnType::Bytes => "bytea".to_owned(),
+        }
+    }
+
+    fn fits(&self, declared: &str, wanted: ColumnType) -> bool {
+        ColumnType::parse(declared).is_some_and(|has| has.holds(wanted))
+    }
+
+    fn parameter(&self, index: usize) -> String {
+        format!("${index}::text")
+    }
+
+    fn serial(&self) -> &'static str {
+        "bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"
+    }
+
+    fn position(&self) -> &'static str {
+        "ctid"
+    }
+
+    fn after_table(&self) -> &'static str {
+        ""
+    }
+
+    fn refers_ahead(&self) -> bool {
+        false
+    }
+
+    fn longest_name(&self) -> usize {
+        MAX_NAME
+    }
+}

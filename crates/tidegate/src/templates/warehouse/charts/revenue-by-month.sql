@@ -1,0 +1,8 @@
+-- Revenue by month.
+SELECT d.year, d.month, d.month_name, c.currency_code, count(*) AS orders,
+       round(sum(s.units_sold * s.unit_price), 2) AS revenue
+FROM current_fact_sales_order AS s
+JOIN dim_date AS d ON d.date_id = s.created_date
+JOIN dim_currency AS c ON c.currency_id = s.currency_id
+GROUP BY d.year, d.month, d.month_name, c.currency_code
+ORDER BY d.year, d.month, c.currency_code;
