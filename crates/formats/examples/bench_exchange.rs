@@ -4,10 +4,11 @@
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 
 use std::fmt::Write as _;
-use std::io::{Cursor, Write as _};
+use std::io::Cursor;
 use std::time::{Duration, Instant};
 
 use tidegate_formats::exchange::{Options, archive, bottle_or_cast};
+use tidegate_formats::zip::Writer;
 
 /// Casts of an archive.
 const CASTS: u32 = 62;
@@ -98,36 +99,11 @@ fn cast(number: u32) -> String {
     text + "\nEND_DATA\n"
 }
 
-/// An archive of deflated members.
+/// An archive of them.
 fn casts() -> Vec<u8> {
-    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
-    let size = |length: usize| u32::try_from(length).expect("small").to_le_bytes();
+    let mut writer = Writer::new(Vec::new());
     for number in 1..=CASTS {
-        let (name, content) = (format!("cast_{number:05}_ct1.csv"), cast(number));
-        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(content.as_bytes()).expect("memory");
-        let packed = encoder.finish().expect("memory");
-        let mut crc = flate2::Crc::new();
-        crc.update(content.as_bytes());
-        let mut common = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0];
-        common.extend([crc.sum().to_le_bytes(), size(packed.len()), size(content.len())].concat());
-        common.extend([u8::try_from(name.len()).expect("short"), 0, 0, 0]);
-        directory.extend(b"PK\x01\x02\x14\x00");
-        directory.extend(&common);
-        directory.extend([0; 10]);
-        directory.extend(size(bytes.len()));
-        directory.extend(name.as_bytes());
-        bytes.extend(b"PK\x03\x04");
-        bytes.extend(&common);
-        bytes.extend(name.as_bytes());
-        bytes.extend(packed);
+        writer.member(&format!("cast_{number:05}_ct1.csv"), cast(number).as_bytes()).expect("memory");
     }
-    let (offset, length) = (size(bytes.len()), size(directory.len()));
-    let count = u16::try_from(CASTS).expect("few").to_le_bytes();
-    bytes.extend(directory);
-    bytes.extend(b"PK\x05\x06\x00\x00\x00\x00");
-    bytes.extend([count, count].concat());
-    bytes.extend([length, offset].concat());
-    bytes.extend([0, 0]);
-    bytes
+    writer.finish().expect("memory")
 }

@@ -13,11 +13,12 @@
 //! | [`b12`] | whether a GeoJSON file is what IHO B-12 asks for, with a pointer to each fault | 6, work |
 //! | [`geojson`] | soundings to GeoJSON, as Python would write it | 6, work |
 //! | [`json`] | batches to JSON lines or a JSON array | 6, work |
-//! | [`netcdf`] | NetCDF classic both ways, and deployments as CF trajectories in it | 6, work |
-//! | [`parquet`] | batches to Parquet | 6, work |
+//! | [`netcdf`] | NetCDF classic both ways, NetCDF-4 to records, and deployments as CF trajectories | 6, work |
+//! | [`parquet`] | batches to Parquet and back | 6, work |
 //! | [`review`] | what any content comes to, by its format | 6, work |
+//! | [`rows`] | contents of any format that has rows, batch by batch | 6, work |
 //! | [`statistics`] | what a file comes to: counts, extents, moments, flags, findings | 6, work |
-//! | [`zip`] | members of an archive, one after the other | 6, work |
+//! | [`zip`] | members of an archive, one after the other, and archives of them | 6, work |
 //!
 //! ```
 //! use tidegate_formats::csv::{Options, Reader};
@@ -45,6 +46,7 @@ pub mod netcdf;
 pub mod nmea0183;
 pub mod parquet;
 pub mod review;
+pub mod rows;
 mod sniff;
 pub mod statistics;
 pub mod wibl;

@@ -1,16 +1,19 @@
 //! Batches to Parquet and back: types kept, Snappy-compressed, one row group in memory at a time.
 
-use std::io::Write;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Take, Write};
+use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ::parquet::basic::Compression;
-use ::parquet::errors::ParquetError;
+use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::properties::WriterProperties;
-use ::parquet::file::reader::ChunkReader;
+use ::parquet::file::reader::{ChunkReader, Length};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use bytes::Bytes;
 
+use crate::review::Open;
 use crate::{Error, Problem};
 
 /// Rows of a row group; bounds the memory of writer and readers.
@@ -86,5 +89,56 @@ impl From<ParquetError> for Error {
             ParquetError::External(source) => Self::from(std::io::Error::other(source)),
             other => Self::new(Problem::Unsupported, other.to_string()),
         }
+    }
+}
+
+/// Any part of a content, as the Parquet reader wants it.
+pub(crate) struct Parts<S> {
+    open: Open<S>,
+    size: u64,
+}
+
+impl<S: Seek> Parts<S> {
+    pub(crate) fn new(open: &Open<S>) -> Result<Self, Error> {
+        let size = open().seek(SeekFrom::End(0))?;
+        Ok(Self { open: Arc::clone(open), size })
+    }
+}
+
+impl<S> Length for Parts<S> {
+    fn len(&self) -> u64 {
+        self.size
+    }
+}
+
+impl<S: Read + Seek + Send + 'static> ChunkReader for Parts<S> {
+    type T = BufReader<Take<S>>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        let mut source = (self.open)();
+        source.seek(SeekFrom::Start(start)).map_err(outer)?;
+        Ok(BufReader::new(source.take(self.size.saturating_sub(start))))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.size) {
+            return Err(ParquetError::EOF("a part lies beyond the end".to_owned()));
+        }
+        let mut bytes = vec![0; length];
+        self.get_read(start)?.read_exact(&mut bytes).map_err(outer)?;
+        Ok(bytes.into())
+    }
+}
+
+fn outer(error: io::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+/// What is wrong with a content that is read.
+pub(crate) fn damaged(error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(_) => error.into(),
+        other => Error::new(Problem::Malformed, format!("the Parquet file cannot be read: {other}"))
+            .help("it is probably cut: get it again from its source"),
     }
 }

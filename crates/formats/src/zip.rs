@@ -1,13 +1,18 @@
-//! Hop 6: members of a zip archive, one after the other, in bounded memory and safe against archives made to hurt.
+//! Hop 6: members of a zip archive, one after the other, in bounded memory and safe against archives made to hurt; and a
+//! [`Writer`] of plain ones.
 //!
 //! Read by its central directory (PKWARE APPNOTE 6.3.10, with Zip64): stored and deflated members. Each is inflated as it
 //! is read, to no more than its announced size, and its checksum is compared at its end. Members that overlap, or that
 //! would inflate beyond any sensible measure, are refused before a byte of them is read.
 
+mod writer;
+
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
 
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
+
+pub use writer::Writer;
 
 use crate::{Error, Problem};
 

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::civil::{Date, DateTime};
 
+use super::fields::Value;
 use super::header::{Header, Kind, text};
-use super::reader::{Reader, Row, Value};
+use super::reader::{Reader, Row};
 use crate::statistics::{Cast, Code, Decimal, Extent, Findings, Parsed, Statistics, parse};
 
 /// Samples of one file beyond which repeated ones are no longer told.
@@ -36,7 +37,9 @@ pub(super) struct Casts {
     known: HashMap<Vec<u8>, usize>,
     current: Option<usize>,
     key: Vec<u8>,
-    samples: HashSet<Vec<u8>>,
+    /// Key of the row before.
+    last: Vec<u8>,
+    samples: HashSet<Box<[u8]>>,
     latitude: Option<Extent>,
     longitude: Option<Extent>,
     time: Option<(DateTime, DateTime)>,
@@ -69,6 +72,7 @@ impl Casts {
             known: HashMap::new(),
             current: None,
             key: Vec::new(),
+            last: Vec::new(),
             samples: HashSet::new(),
             latitude: None,
             longitude: None,
@@ -145,8 +149,10 @@ impl Casts {
             self.key.extend_from_slice(&index(part.len()));
             self.key.extend_from_slice(part);
         }
-        let current = match self.known.get(&self.key) {
-            Some(current) => *current,
+        // Rows of a cast mostly follow each other.
+        let is_same = self.current.filter(|_| self.key == self.last);
+        let current = match is_same.or_else(|| self.known.get(&self.key).copied()) {
+            Some(current) => current,
             None => {
                 self.casts.push(Cast {
                     expocode: text(parts[0]),
@@ -165,6 +171,7 @@ impl Casts {
             }
         };
         self.current = Some(current);
+        self.last.clone_from(&self.key);
         let cast = &self.casts[current];
         let differs = |ours: &str, theirs: &[u8]| ours.as_bytes() != theirs && !is_same_number(ours.as_bytes(), theirs);
         for (name, ours, theirs) in [
@@ -186,10 +193,8 @@ impl Casts {
         if places.sample.is_some() && self.samples.len() < MOST_SAMPLES {
             let mut sample = std::mem::take(&mut self.key);
             sample.extend_from_slice(get(places.sample));
-            if self.samples.contains(&sample) {
+            if !self.samples.insert(sample.as_slice().into()) {
                 findings.record(Code::RepeatedSample, "", row.line);
-            } else {
-                self.samples.insert(sample.clone());
             }
             self.key = sample;
         }

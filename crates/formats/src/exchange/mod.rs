@@ -23,6 +23,7 @@
 mod archive;
 mod casts;
 pub mod convert;
+mod fields;
 mod header;
 mod known;
 mod lines;
@@ -35,11 +36,12 @@ use std::io::Read;
 
 pub use archive::{Options, archive, seed_of};
 pub use casts::{Position, position};
+pub use fields::{Field, Value};
 pub(crate) use header::detect;
 pub use header::{Column, Header, Kind};
 pub use known::{Known, known_parameter};
 pub use profiles::{Data, Profiles};
-pub use reader::{Field, Reader, Row, Value};
+pub use reader::{Reader, Row};
 
 use crate::Error;
 use crate::statistics::Statistics;

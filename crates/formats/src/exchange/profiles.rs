@@ -4,8 +4,9 @@ use std::io::{Read, Seek};
 
 use super::archive::Options;
 use super::casts::position;
+use super::fields::Value;
 use super::header::{Column, title_of};
-use super::reader::{Reader, Value};
+use super::reader::Reader;
 use crate::statistics::{Cast, Findings};
 use crate::zip::Archive;
 use crate::{Error, Problem};

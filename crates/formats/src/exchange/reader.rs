@@ -2,42 +2,16 @@
 
 use std::io::Read;
 
-use memchr::memchr;
-
+use super::fields::split;
+use super::fields::{Field, Value};
 use super::header::{Header, is_data, is_parameter_line, text, title_of};
 use super::lines::Lines;
 use super::seed::Seed;
-use crate::statistics::{Code, Decimal, Findings, Parsed, parse};
+use crate::statistics::{Code, Findings};
 use crate::{Error, Problem};
 
 /// Header lines after which a file is none.
 const MOST_HEADERS: u64 = 10_000;
-
-/// What a field holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value {
-    /// Nothing.
-    Blank,
-    /// The fill value: `-999`, with or without more behind it.
-    Fill,
-    /// A number.
-    Number(Decimal),
-    /// A number of more than 18 digits.
-    Wide(f64),
-    /// Anything else.
-    Text,
-}
-
-/// One field of a row.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Field {
-    start: u32,
-    end: u32,
-    /// What it holds.
-    pub value: Value,
-    /// A number in another form than the format allows, or a fill value with anything but zeros behind it.
-    pub(super) is_odd: bool,
-}
 
 /// One data line.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +28,7 @@ pub struct Row<'r> {
 impl<'r> Row<'r> {
     /// The text of a field, without the blanks around it.
     pub fn text(&self, field: usize) -> &'r [u8] {
-        self.fields.get(field).map_or(&[], |field| &self.bytes[field.start as usize..field.end as usize])
+        self.fields.get(field).map_or(&[], |field| field.text(self.bytes))
     }
 }
 
@@ -354,97 +328,6 @@ fn row<'r>(
         }
     }
     Row { line: number, bytes: line, fields, is_whole: fields.len() == width }
-}
-
-/// Cuts a line at its commas, and reads each field.
-fn split(line: &[u8], fields: &mut Vec<Field>) {
-    fields.clear();
-    let mut next = Some(0);
-    while let Some(at) = next {
-        let field;
-        (field, next) = field_at(line, at);
-        fields.push(field);
-    }
-}
-
-/// The field that begins at `from`, and where the next one begins. Numbers are read in the same pass that finds their end.
-#[inline]
-fn field_at(line: &[u8], from: usize) -> (Field, Option<usize>) {
-    let mut at = from;
-    while line.get(at) == Some(&b' ') {
-        at += 1;
-    }
-    let start = at;
-    let is_negative = line.get(at) == Some(&b'-');
-    at += usize::from(is_negative);
-    let digits = at;
-    let mut mantissa: i64 = 0;
-    let mut point = None;
-    while let Some(byte) = line.get(at) {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(i64::from(digit));
-        } else if *byte == b'.' && point.is_none() {
-            point = Some(at);
-        } else {
-            break;
-        }
-        at += 1;
-    }
-    let end = at;
-    while line.get(at) == Some(&b' ') {
-        at += 1;
-    }
-    let next = match line.get(at) {
-        None => None,
-        Some(b',') => Some(at + 1),
-        Some(_) => return odd_field(line, from),
-    };
-    let of = |value, is_odd| Field { start: index(start), end: index(end), value, is_odd };
-    if start == end {
-        return (of(Value::Blank, false), next);
-    }
-    if is_negative && line[start..end].starts_with(b"-999") {
-        let is_usual = line[start + 4..end].iter().enumerate().all(
-            |(at, byte)| {
-                if at == 0 { *byte == b'.' } else { *byte == b'0' }
-            },
-        );
-        return (of(Value::Fill, !is_usual), next);
-    }
-    let count = end - digits - usize::from(point.is_some());
-    let decimals = point.map_or(0, |point| end - point - 1);
-    match u8::try_from(decimals) {
-        Ok(decimals) if (1..=18).contains(&count) => {
-            let mantissa = if is_negative { -mantissa } else { mantissa };
-            (of(Value::Number(Decimal { mantissa, decimals }), false), next)
-        }
-        _ => odd_field(line, from),
-    }
-}
-
-/// The same for a field that is no plain number.
-fn odd_field(line: &[u8], from: usize) -> (Field, Option<usize>) {
-    let rest = &line[from..];
-    let length = memchr(b',', rest).unwrap_or(rest.len());
-    let next = (length < rest.len()).then_some(from + length + 1);
-    let raw = &rest[..length];
-    let text = raw.trim_ascii();
-    let start = from + (raw.len() - raw.trim_ascii_start().len());
-    let (value, is_odd) = match parse(text) {
-        _ if text.is_empty() => (Value::Blank, false),
-        _ if text.starts_with(b"-999") => (Value::Fill, true),
-        Some(Parsed::Plain(number)) => (Value::Number(number), false),
-        Some(Parsed::Odd(number)) => (Value::Number(number), true),
-        Some(Parsed::Wide(value)) => (Value::Wide(value), true),
-        None => (Value::Text, false),
-    };
-    (Field { start: index(start), end: index(start + text.len()), value, is_odd }, next)
-}
-
-/// Lines are shorter than 4 GB.
-fn index(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// The refusal of a content without a parameter line.

@@ -2,12 +2,13 @@
 
 use std::io::Read;
 
+use super::fields::{Field, Value};
 use super::header::{Column, text};
 use super::known::is_identity;
-use super::reader::{Field, Reader, Row, Value};
+use super::reader::{Reader, Row};
 use super::seed::{Seed, Way};
 use crate::Error;
-use crate::statistics::{Code, Findings, FlagCount, Flags, Parameter, Statistics};
+use crate::statistics::{Code, Decimal, Findings, FlagCount, Flags, Parameter, Statistics};
 
 /// Which flags say that there is no value (Exchange format, quality codes of bottles, water samples and CTD).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +115,7 @@ impl Tallied {
     #[inline]
     fn take_flag(&mut self, row: &Row<'_>, flag: &Field, at: usize, value: &Field, has_value: bool) {
         let digit = match flag.value {
+            Value::Number(Decimal { mantissa, decimals: 0 }) => usize::try_from(mantissa).ok(),
             Value::Number(number) => number.whole().and_then(|whole| usize::try_from(whole).ok()),
             _ => None,
         };

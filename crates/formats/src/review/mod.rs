@@ -5,7 +5,8 @@
 //! | WHP-Exchange, or an archive of casts | data lines | columns, with their flags |
 //! | Moana CSV | rows that can be used | position, pressure and temperature |
 //! | CSV | rows | columns |
-//! | NetCDF classic | values of the largest variable that are there | variables of numbers |
+//! | NetCDF | values of the largest variable that are there | variables of numbers |
+//! | WIBL | depths, as packets and sentences tell them | depth and position; how many packets of each sort |
 //! | GeoJSON | features; of JSON elements | properties that are numbers |
 //! | Parquet | rows | columns |
 
@@ -14,8 +15,9 @@ mod moana;
 mod netcdf;
 mod parquet;
 mod table;
+mod wibl;
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
@@ -55,6 +57,7 @@ pub fn statistics<S: Read + Seek + Send + 'static>(
         "netcdf" => netcdf::statistics(open())?,
         "json" => json::statistics(open())?,
         "parquet" => parquet::statistics(open)?,
+        "wibl" => wibl::statistics(open())?,
         other => {
             let what = if other == "unknown" {
                 "of no known format".to_owned()
@@ -62,7 +65,7 @@ pub fn statistics<S: Read + Seek + Send + 'static>(
                 format!("{other}, which is not reviewed")
             };
             return Err(Error::new(Problem::Unsupported, format!("the content is {what}"))
-                .expected("WHP-Exchange, an archive of casts, NetCDF classic, Moana CSV, CSV, GeoJSON or Parquet")
+                .expected("WHP-Exchange, an archive of casts, NetCDF, Moana CSV, WIBL, CSV, GeoJSON or Parquet")
                 .help("narrow the function's trigger with `format`, or take the object out of the bucket"));
         }
     };
@@ -91,11 +94,4 @@ fn gzip<S: Read + Seek + Send>(open: &Open<S>, name: &str) -> Result<Statistics,
     // The script looks at names that end in `.csv` alone.
     statistics.observations_seed = None;
     Ok(statistics)
-}
-
-/// Size of a source.
-fn size(source: &mut impl Seek) -> Result<u64, Error> {
-    let size = source.seek(SeekFrom::End(0))?;
-    source.rewind()?;
-    Ok(size)
 }

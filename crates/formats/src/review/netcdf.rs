@@ -1,34 +1,37 @@
-//! NetCDF classic: its variables of numbers, those of profiles in the layout of data centres among them.
+//! NetCDF: its variables of numbers, and the casts of profiles in the layout of data centres.
 
 use std::io::{Read, Seek};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Error;
-use crate::netcdf::{Reader, Type, Variable, VariableId};
-use crate::statistics::{Code, Extent, Parameter, Statistics};
+use crate::netcdf::{DimensionId, File, Values, Variable, VariableId};
+use crate::statistics::{Cast, Code, Extent, Parameter, Statistics};
 
 /// Values that are held at once.
 const CHUNK: u64 = 1 << 16;
 
+/// Casts that are told one by one.
+const MOST_CASTS: u64 = 100_000;
+
 /// What a file comes to.
-pub(super) fn statistics(input: impl Read + Seek) -> Result<Statistics, Error> {
-    let mut reader = Reader::open(input)?;
+pub(super) fn statistics<R: Read + Seek + Send + 'static>(input: R) -> Result<Statistics, Error> {
+    let mut file = File::open(input)?;
     let mut found = Statistics { kind: "netcdf".to_owned(), members: 1, ..Statistics::default() };
-    if let Some(title) = reader.definition().get("title").and_then(|title| title.text()) {
+    if let Some(title) = file.definition().get("title").and_then(Values::text) {
         found.titles.insert(title.to_owned(), 1);
     }
-    let names: Vec<String> = reader.definition().variables.iter().map(|variable| variable.name.clone()).collect();
+    for name in file.left_out() {
+        found.findings.record(Code::VariablePassedOver, name, 0);
+    }
+    let names: Vec<String> = file.definition().variables.iter().map(|variable| variable.name.clone()).collect();
     let mut largest = 0;
     for name in names {
-        let Some(id) = reader.definition().find(&name) else { continue };
-        let variable = reader.definition()[id].clone();
-        if variable.kind == Type::Char {
-            continue;
-        }
-        let text = |name: &str| variable.get(name).and_then(|value| value.text()).unwrap_or_default().to_owned();
+        let Some(id) = file.definition().find(&name).filter(|id| !file.is_text(*id)) else { continue };
+        let variable = file.definition()[id].clone();
+        let text = |name: &str| variable.get(name).and_then(Values::text).unwrap_or_default().to_owned();
         let mut parameter = Parameter::new(&name, text("units"));
-        read(&mut reader, id, &variable, &mut parameter)?;
+        read(&mut file, id, &variable, &mut parameter)?;
         place(&mut found, &text("standard_name"), &parameter);
         // Profiles of different lengths are filled up: what is there counts, in the variable that has the most places.
         let is_flags = variable.get("flag_values").is_some();
@@ -39,6 +42,7 @@ pub(super) fn statistics(input: impl Read + Seek) -> Result<Statistics, Error> {
         }
         found.parameters.push(parameter);
     }
+    casts(&mut file, &mut found)?;
     if found.observations == 0 {
         found.findings.record(Code::NoData, "", 0);
     }
@@ -47,7 +51,7 @@ pub(super) fn statistics(input: impl Read + Seek) -> Result<Statistics, Error> {
 
 /// Reads a variable part by part.
 fn read<R: Read + Seek>(
-    reader: &mut Reader<R>,
+    file: &mut File<R>,
     id: VariableId,
     variable: &Variable,
     parameter: &mut Parameter,
@@ -56,11 +60,11 @@ fn read<R: Read + Seek>(
         .iter()
         .filter_map(|name| variable.get(name)?.to_doubles()?.first().copied())
         .collect();
-    let count = reader.count(id);
+    let count = file.count(id);
     let mut at = 0;
     while at < count {
         let part = CHUNK.min(count - at);
-        let values = reader.read(id, at, usize::try_from(part).unwrap_or(0))?;
+        let values = file.numbers(id, at, usize::try_from(part).unwrap_or(0))?;
         for value in values.to_doubles().unwrap_or_default() {
             parameter.count += 1;
             if !value.is_finite() || fills.contains(&value) {
@@ -90,6 +94,79 @@ fn place(found: &mut Statistics, standard_name: &str, parameter: &Parameter) {
             }
         }
         _ => {}
+    }
+}
+
+/// The casts of a file of profiles: what is told once for each of them.
+fn casts<R: Read + Seek>(file: &mut File<R>, found: &mut Statistics) -> Result<(), Error> {
+    let is_profile = |value: &Values<'_>| value.text().is_some_and(|text| text.eq_ignore_ascii_case("profile"));
+    if !file.definition().get("featureType").is_some_and(is_profile) {
+        return Ok(());
+    }
+    let standard = |file: &File<R>, name: &str| {
+        let is_called = |variable: &Variable| variable.get("standard_name").and_then(Values::text) == Some(name);
+        let variables = &file.definition().variables;
+        let called = variables.iter().find(|variable| is_called(variable) && variable.dimensions.len() == 1)?;
+        file.definition().find(&called.name)
+    };
+    let (Some(latitude), Some(longitude)) = (standard(file, "latitude"), standard(file, "longitude")) else {
+        return Ok(());
+    };
+    let along = file.dimensions(latitude).to_vec();
+    let count = file.count(latitude).min(MOST_CASTS);
+    let of_cast = Along { along, count: usize::try_from(count).unwrap_or(0) };
+    let latitudes = of_cast.texts(file, Some(latitude))?;
+    let longitudes = of_cast.texts(file, Some(longitude))?;
+    let time = standard(file, "time").filter(|time| file.dimensions(*time) == of_cast.along);
+    let units = time.and_then(|time| file.definition()[time].get("units")?.text().map(str::to_owned));
+    let times = of_cast.texts(file, time)?;
+    let named = |file: &File<R>, name: &str| {
+        let variables = &file.definition().variables;
+        let called = variables.iter().find(|variable| variable.name.eq_ignore_ascii_case(name))?;
+        file.definition().find(&called.name).filter(|id| file.dimensions(*id) == of_cast.along)
+    };
+    let [expocode, station, cast] = ["expocode", "station", "cast"].map(|name| named(file, name));
+    let (expocodes, stations) = (of_cast.texts(file, expocode)?, of_cast.texts(file, station)?);
+    let casts = of_cast.texts(file, cast)?;
+    for at in 0..of_cast.count {
+        let moment = times[at].parse().ok().and_then(|time| moment(time, units.as_deref()?)).unwrap_or_default();
+        let digits: String = moment.chars().filter(char::is_ascii_digit).collect();
+        found.casts.push(Cast {
+            expocode: expocodes[at].clone(),
+            station: stations[at].clone(),
+            cast: casts[at].clone(),
+            date: digits.get(..8).unwrap_or_default().to_owned(),
+            time: digits.get(8..12).unwrap_or_default().to_owned(),
+            latitude: latitudes[at].clone(),
+            longitude: longitudes[at].clone(),
+            ..Cast::default()
+        });
+        if !expocodes[at].is_empty() {
+            found.expocodes.insert(expocodes[at].clone());
+        }
+        if !stations[at].is_empty() {
+            found.stations.insert((expocodes[at].clone(), stations[at].clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Values that stand once for each cast.
+struct Along {
+    along: Vec<DimensionId>,
+    count: usize,
+}
+
+impl Along {
+    /// Each as a text; empty ones if there is no such variable, or it has no value there.
+    fn texts<R: Read + Seek>(&self, file: &mut File<R>, id: Option<VariableId>) -> Result<Vec<String>, Error> {
+        let id = id.filter(|id| file.count(*id) >= self.count as u64);
+        let Some(id) = id else { return Ok(vec![String::new(); self.count]) };
+        if file.is_text(id) {
+            return file.texts(id, 0, self.count);
+        }
+        let numbers = file.numbers(id, 0, self.count)?.to_doubles().unwrap_or_default();
+        Ok(numbers.iter().map(|number| if number.is_finite() { number.to_string() } else { String::new() }).collect())
     }
 }
 

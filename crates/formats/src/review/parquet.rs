@@ -1,58 +1,21 @@
 //! Parquet, row group by row group.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
-use std::sync::Arc;
+use std::io::{Read, Seek};
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use ::parquet::errors::{ParquetError, Result as ParquetResult};
-use ::parquet::file::reader::{ChunkReader, Length};
+use ::parquet::errors::ParquetError;
 use arrow_array::{Array, Float64Array, cast::AsArray};
 use arrow_cast::cast;
 use arrow_schema::DataType;
-use bytes::Bytes;
 
-use super::{Open, size};
+use super::Open;
+use crate::Error;
+use crate::parquet::{Parts, damaged};
 use crate::statistics::{Code, Parameter, Statistics};
-use crate::{Error, Problem};
-
-/// Any part of a content, as the Parquet reader wants it.
-struct Parts<S> {
-    open: Open<S>,
-    size: u64,
-}
-
-impl<S> Length for Parts<S> {
-    fn len(&self) -> u64 {
-        self.size
-    }
-}
-
-impl<S: Read + Seek + Send + 'static> ChunkReader for Parts<S> {
-    type T = BufReader<Take<S>>;
-
-    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        let mut source = (self.open)();
-        source.seek(SeekFrom::Start(start)).map_err(outer)?;
-        Ok(BufReader::new(source.take(self.size.saturating_sub(start))))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        if start.checked_add(length as u64).is_none_or(|end| end > self.size) {
-            return Err(ParquetError::EOF("a part lies beyond the end".to_owned()));
-        }
-        let mut bytes = vec![0; length];
-        self.get_read(start)?.read_exact(&mut bytes).map_err(outer)?;
-        Ok(bytes.into())
-    }
-}
-
-fn outer(error: io::Error) -> ParquetError {
-    ParquetError::External(Box::new(error))
-}
 
 /// What a file comes to.
 pub(super) fn statistics<S: Read + Seek + Send + 'static>(open: &Open<S>) -> Result<Statistics, Error> {
-    let parts = Parts { open: Arc::clone(open), size: size(&mut open())? };
+    let parts = Parts::new(open)?;
     let mut found = Statistics { kind: "parquet".to_owned(), members: 1, ..Statistics::default() };
     let builder = ParquetRecordBatchReaderBuilder::try_new(parts).map_err(damaged)?;
     found.parameters = builder.schema().fields().iter().map(|field| Parameter::new(field.name(), "")).collect();
@@ -83,13 +46,5 @@ fn numbers(values: &Float64Array, parameter: &mut Parameter) {
         } else {
             parameter.missing += 1;
         }
-    }
-}
-
-fn damaged(error: ParquetError) -> Error {
-    match error {
-        ParquetError::External(_) => error.into(),
-        other => Error::new(Problem::Malformed, format!("the Parquet file cannot be read: {other}"))
-            .help("it is probably cut: get it again from its source"),
     }
 }

@@ -123,6 +123,12 @@ codes! {
     NoData = "no-data", "no data line", "zero observations";
     /// A member that is no cast.
     MemberPassedOver = "member-passed-over", "a member that is not a cast", "left out";
+    /// A variable that is not read.
+    VariablePassedOver = "variable-passed-over", "a variable of a type that is not read", "left out";
+    /// A version of the format that is newer than what is known.
+    NewerVersion = "newer-version", "a newer version of the format than is known", "what is known of it was read";
+    /// Bytes of a binary format that are none of its parts.
+    Damaged = "damaged", "bytes that are damaged, or of a part that nobody knows", "left out; what follows was read";
     /// Different texts beyond those that are counted.
     ManyTexts = "many-texts", "more different texts than are told apart", "the number of different texts is a lower bound";
 }

@@ -64,10 +64,7 @@ pub(super) fn convert<W: Write>(
 ) -> Result<(W, Done), Failure> {
     let mut found = gather(bytes, options, moment);
     if found.packets == 0 {
-        let failure = failure("R0502", "the object holds no packet of a WIBL logger");
-        return Err(at_byte(failure, 0)
-            .expected("packets of `u32 id, u32 length, payload`, as loggers write them")
-            .help("was the transfer cut, or is it a file of another program?"));
+        return Err(no_packets());
     }
     let requests = requests(&mut found, options)?;
     let mut placed = place(&mut found, options)?;
@@ -99,6 +96,26 @@ pub(super) fn convert<W: Write>(
     }
     let (rejects, rejected) = found.tally.finish();
     Ok((writer.finish().map_err(write_failure)?, Done { soundings, note, rejects, rejected }))
+}
+
+/// What is known of where and when each depth was measured.
+pub(super) fn soundings(bytes: &[u8], options: &Options, moment: Moment) -> Result<super::Soundings, Failure> {
+    let mut found = gather(bytes, options, moment);
+    if found.packets == 0 {
+        return Err(no_packets());
+    }
+    let placed = place(&mut found, options)?;
+    if placed.points.is_empty() {
+        return Err(nothing_left(&found, placed.of));
+    }
+    Ok(super::Soundings { points: placed.points, note: found.tally.note() })
+}
+
+fn no_packets() -> Failure {
+    let failure = failure("R0502", "the object holds no packet of a WIBL logger");
+    at_byte(failure, 0)
+        .expected("packets of `u32 id, u32 length, payload`, as loggers write them")
+        .help("was the transfer cut, or is it a file of another program?")
 }
 
 /// Algorithms in the order of their phases, each with its parameters as the lineage has them.

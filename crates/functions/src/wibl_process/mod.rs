@@ -133,6 +133,22 @@ pub fn convert<W: Write>(bytes: &[u8], options: &Options, moment: Moment, output
     }
 }
 
+/// Depths with their places and times, by our own rules, and what was left out, in one line.
+pub(crate) struct Soundings {
+    pub(crate) points: Vec<tidegate_formats::geojson::Point>,
+    pub(crate) note: String,
+}
+
+/// The soundings of a logger's file, whatever becomes of them.
+///
+/// # Errors
+/// `R0502` to `R0505` and `R0510`, as [`convert`].
+pub(crate) fn soundings(bytes: &[u8], now: Timestamp) -> Result<Soundings, Failure> {
+    let options = serde_json::json!({ "provider": "NONE" });
+    let options = Options::read(options.as_object().unwrap_or(&serde_json::Map::new()))?;
+    corrected::soundings(bytes, &options, Moment { now, arrived: now })
+}
+
 fn failure(code: &str, reason: impl Into<String>) -> Failure {
     Failure::new(code, ErrorKind::Invalid, reason)
 }

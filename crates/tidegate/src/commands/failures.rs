@@ -1,10 +1,15 @@
 //! `tidegate failures`: what failed, why, and how to go on; and running it again.
 
+mod sheet;
+
+use std::path::PathBuf;
+
 use serde::Serialize;
 use serde_json::json;
 use tidegate_model::{ErrorKind, Event, Failure, Place, RunState};
 use tidegate_stores::{FailureFilter, FailureRecord, Ledger, Page, Reject, RunFilter, RunRecord};
 
+use super::export::Format;
 use super::runs::{ambiguous, check_digits, described, find};
 use crate::exit::{Exit, Stop};
 use crate::output::{Cell, Printer, Table, Tone, counted, grouped, one_line, short, shown};
@@ -50,10 +55,19 @@ struct List {
     /// Also those that are mended: whose object was taken in a newer version.
     #[arg(long)]
     all: bool,
-    /// How many.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: u64,
+    /// How many; 20, or all of them if they are exported.
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Export them, one row each, with code, member, line, cause and remedy; parts that were refused, too.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Into this file, which is replaced once everything is written; as CSV if `--format` says nothing else.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
+
+/// Failures that are listed if nobody says how many.
+const LISTED: u64 = 20;
 
 #[derive(Debug, clap::Args)]
 struct Retry {
@@ -103,6 +117,10 @@ pub(crate) fn run(here: &Here, args: Args) -> Result<Exit, Stop> {
 }
 
 fn list(here: &Here, project: &Project, which: &List) -> Result<Exit, Stop> {
+    if which.format.is_some() || which.out.is_some() {
+        return sheet::write(here, project, which, which.format.unwrap_or(Format::Csv));
+    }
+    let limit = which.limit.unwrap_or(LISTED);
     let history = wiring::open_history(project)?;
     let filter = which.which.filter(here)?;
     let with_rejects = RunFilter {
@@ -114,10 +132,10 @@ fn list(here: &Here, project: &Project, which: &List) -> Result<Exit, Stop> {
     };
     let only_failures = filter.code.is_some();
     let (mut failures, mut partial) = wiring::ask(async {
-        let failures = history.failures(filter, Page::first(which.limit)).await?;
+        let failures = history.failures(filter, Page::first(limit)).await?;
         let partial = match only_failures {
             true => Vec::new(),
-            false => history.runs(with_rejects, Page::first(which.limit)).await?,
+            false => history.runs(with_rejects, Page::first(limit)).await?,
         };
         Ok::<_, Stop>((judged(history.as_ref(), failures).await?, judged(history.as_ref(), partial).await?))
     })??;

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod explain;
+mod export;
 pub(crate) mod failures;
 pub(crate) mod history;
 pub(crate) mod mail;

@@ -1,16 +1,17 @@
 //! `tidegate table`: which tables there are, one row of one, or all of it as CSV, JSON or Parquet.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::json;
-use tidegate_formats::{csv, json as json_format, parquet};
+use tidegate_formats::{csv, json as json_format};
 use tidegate_model::{ErrorKind, ValueType};
 use tidegate_stores::{Error as StoreError, Table};
 
+use super::export::{Destination, Format, Sheet, unwritable};
 use crate::exit::{Exit, Stop};
 use crate::output::{self, counted, shown};
 use crate::project::{Here, Project};
@@ -49,16 +50,6 @@ struct Export {
     /// Into this file, which is replaced once everything is written; else to stdout.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// RFC 4180 with a header. NULL is empty, the empty text is `""`.
-    Csv,
-    /// One array of objects.
-    Json,
-    /// Apache Parquet, Snappy-compressed.
-    Parquet,
 }
 
 /// Lists, shows or exports.
@@ -149,27 +140,9 @@ async fn get(here: &Here, project: &Project, name: &str, key: &[String]) -> Resu
 
 async fn write_all(here: &Here, project: &Project, export: &Export) -> Result<Exit, Stop> {
     let (table, columns) = existing(project, &export.name).await?;
-    match &export.out {
-        None => {
-            if export.format == Format::Parquet && io::stdout().is_terminal() {
-                let stop = Stop::wrong("Parquet is no text, a terminal cannot show it");
-                return Err(stop.help(format!("add `--out {}.parquet`, or pipe it", export.name)));
-            }
-            let rows = write_rows(table.as_ref(), &columns, export.format, io::stdout()).await?;
-            tracing::info!(rows, "exported");
-        }
-        Some(path) => {
-            // Beside its place, so that it can be moved there in one step.
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let file = tempfile::Builder::new()
-                .prefix(".tidegate-export-")
-                .tempfile_in(folder.unwrap_or(std::path::Path::new(".")))
-                .map_err(|error| Stop::file("written", path, &error))?;
-            let rows = write_rows(table.as_ref(), &columns, export.format, BufWriter::new(file.as_file())).await?;
-            file.persist(path).map_err(|error| Stop::file("written", path, &error.error))?;
-            here.printer.remark(&format!("{} in `{}`", counted(rows, "row"), path.display()));
-        }
-    }
+    let destination = Destination::open(export.out.as_deref(), export.format, &export.name)?;
+    let rows = write_rows(table.as_ref(), &columns, export.format, destination.writer()).await?;
+    destination.keep(&here.printer, rows)?;
     Ok(Exit::Done)
 }
 
@@ -197,59 +170,6 @@ async fn write_rows(
             scanned?;
             sheet.finish().map_err(unwritable)?;
             Ok(rows)
-        }
-    }
-}
-
-/// A failed write; a reader that has gone is no failure.
-fn unwritable(error: tidegate_formats::Error) -> Stop {
-    use std::error::Error as _;
-    match error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) {
-        Some(cause) if is_reader_gone(cause) => Stop::ReaderGone,
-        Some(_) => Stop::new(ErrorKind::Unavailable, format!("the export cannot be written: {error}")),
-        None => Stop::new(ErrorKind::Bug, error.to_string()),
-    }
-}
-
-/// True if this is, or wraps, the error of a pipe that nobody reads.
-fn is_reader_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::BrokenPipe
-        || error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()).is_some_and(is_reader_gone)
-}
-
-/// Rows on their way out in one of the formats.
-enum Sheet<W: Write + Send> {
-    Csv(csv::Writer<W>),
-    Json(json_format::Writer<W>),
-    Parquet(Box<parquet::Writer<W>>),
-}
-
-impl<W: Write + Send> Sheet<W> {
-    fn begin(format: Format, output: W, schema: &SchemaRef) -> Result<Self, tidegate_formats::Error> {
-        Ok(match format {
-            Format::Csv => {
-                let mut writer = csv::Writer::new(output);
-                writer.write_header(&RecordBatch::new_empty(Arc::clone(schema)))?;
-                Self::Csv(writer)
-            }
-            Format::Json => Self::Json(json_format::Writer::new(output, json_format::Layout::Array)),
-            Format::Parquet => Self::Parquet(Box::new(parquet::Writer::new(output, Arc::clone(schema))?)),
-        })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), tidegate_formats::Error> {
-        match self {
-            Self::Csv(writer) => writer.write_batch(batch),
-            Self::Json(writer) => writer.write_batch(batch),
-            Self::Parquet(writer) => writer.write_batch(batch),
-        }
-    }
-
-    fn finish(self) -> Result<(), tidegate_formats::Error> {
-        match self {
-            Self::Csv(writer) => writer.finish().map(drop),
-            Self::Json(writer) => writer.finish(),
-            Self::Parquet(writer) => writer.finish().map(drop),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use tidegate_formats::zip::Writer;
+
 use super::{Demo, Numbers};
 
 pub(super) const DEMO: Demo = Demo {
@@ -31,14 +33,14 @@ fn fill(dir: &Path) -> io::Result<()> {
             casts[2].1.truncate(40);
             casts.push(("readme.txt".to_owned(), b"Casts of the second leg.\n".to_vec()));
         }
-        fs::write(data.join(format!("{cruise}_ct1.zip")), archive(&casts))?;
+        fs::write(data.join(format!("{cruise}_ct1.zip")), archive(&casts)?)?;
     }
     // A bottle file whose transfer was cut, a note, an archive that lost its end.
     let stations = stations(&mut numbers, -20.0, -175.0);
     let text = bottles(&mut numbers, "77ZZ20240401", &stations);
     fs::write(data.join("77ZZ20240401_HY1.CSV"), text.trim_end_matches("END_DATA\n"))?;
     fs::write(data.join("notes"), "ask for the missing leg\n")?;
-    let whole = archive(&[("a_ct1.csv".to_owned(), b"CTD\n".to_vec())]);
+    let whole = archive(&[("a_ct1.csv".to_owned(), b"CTD\n".to_vec())])?;
     fs::write(data.join("77WW20240501_ct1.zip"), &whole[..whole.len() - 20])
 }
 
@@ -114,39 +116,11 @@ fn cast(numbers: &mut Numbers, cruise: &str, station: &Station) -> String {
     text + "END_DATA\n"
 }
 
-/// A zip archive of members that are stored as they are.
-fn archive(members: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
-    let size = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+/// A zip archive of members.
+fn archive(members: &[(String, Vec<u8>)]) -> io::Result<Vec<u8>> {
+    let mut writer = Writer::new(Vec::new());
     for (name, content) in members {
-        let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes();
-        let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0x58];
-        common.extend(crc(content).to_le_bytes());
-        common.extend([size(content.len()), size(content.len())].concat());
-        common.extend(name_length);
-        common.extend([0, 0]);
-        directory.extend(b"PK\x01\x02\x14\x00");
-        directory.extend(&common);
-        directory.extend([0; 10]);
-        directory.extend(size(bytes.len()));
-        directory.extend(name.as_bytes());
-        bytes.extend(b"PK\x03\x04");
-        bytes.extend(&common);
-        bytes.extend(name.as_bytes());
-        bytes.extend(content);
+        writer.member(name, content).map_err(io::Error::other)?;
     }
-    let (count, offset) = (u16::try_from(members.len()).unwrap_or(u16::MAX).to_le_bytes(), size(bytes.len()));
-    let length = size(directory.len());
-    bytes.extend(directory);
-    bytes.extend(b"PK\x05\x06\x00\x00\x00\x00");
-    bytes.extend([count, count].concat());
-    bytes.extend([length, offset].concat());
-    bytes.extend([0, 0]);
-    bytes
-}
-
-/// The checksum of zip archives (CRC-32 of IEEE 802.3), bit by bit: the demo is small.
-fn crc(bytes: &[u8]) -> u32 {
-    let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
+    writer.finish().map_err(io::Error::other)
 }
