@@ -11,6 +11,7 @@ mod idle;
 mod json;
 mod probe;
 mod recover;
+mod review;
 mod start;
 
 use std::fs;
@@ -68,6 +69,12 @@ const FAMILIES: &[Family] = &[
         summary: "a bottle file and an archive of 62 casts, parsed and aggregated in process",
         busy: false,
         source: Source::Example { package: "tidegate-formats", example: "bench_exchange" },
+    },
+    Family {
+        name: "review",
+        summary: "10,000 objects of mixed kinds through the engine: rate, processors, memory, and a kill -9 half way",
+        busy: false,
+        source: Source::Here(review::run),
     },
     Family {
         name: "wibl",

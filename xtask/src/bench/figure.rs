@@ -47,6 +47,8 @@ const AIMS: &[(&str, Aim)] = &[
     ("profile_qc_very_long_memory", Aim::AtMost(300.0)),
     ("cruise_hy1_csv_1", Aim::AtMost(5.0)),
     ("cruise_ct1_zip_2", Aim::AtMost(40.0)),
+    ("review_busy", Aim::AtLeast(90.0)),
+    ("review_memory", Aim::AtMost(200.0)),
     ("picture_svg", Aim::AtMost(10.0)),
     ("picture_png", Aim::AtMost(150.0)),
     ("wibl_110h_rate", Aim::AtLeast(100.0)),

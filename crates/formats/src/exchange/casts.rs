@@ -129,7 +129,7 @@ impl Casts {
         }
         let Some(cast) = self.current.and_then(|current| self.casts.get_mut(current)) else { return };
         cast.levels += 1;
-        match self.places.pressure.map(|field| row.fields[field].value) {
+        match self.places.pressure.map(|field| row.fields[field].value()) {
             Some(Value::Number(pressure)) => Extent::widen(&mut cast.pressure, pressure.value()),
             Some(Value::Wide(pressure)) => Extent::widen(&mut cast.pressure, pressure),
             Some(Value::Blank | Value::Fill | Value::Text) => findings.record(Code::NoPressure, "", row.line),

@@ -21,26 +21,59 @@ pub enum Value {
     Text,
 }
 
-/// One field of a row.
+/// One field of a row: where it stands, and what it holds, in a form that fits registers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Field {
+    /// Digits of a number; the bits of a wide one.
+    digits: i64,
     start: u32,
     end: u32,
-    /// What it holds.
-    pub value: Value,
+    decimals: u8,
+    sort: Sort,
     /// A number in another form than the format allows, or a fill value with anything but zeros behind it.
     pub(super) is_odd: bool,
 }
 
+/// Which [`Value`] it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Blank,
+    Fill,
+    Number,
+    Wide,
+    Text,
+}
+
 impl Field {
-    fn new(start: usize, end: usize, value: Value, is_odd: bool) -> Self {
-        // Lines are shorter than 4 GB.
-        let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self { start: index(start), end: index(end), value, is_odd }
+    #[expect(clippy::cast_possible_truncation, reason = "lines have some hundred bytes, and never 4 GB")]
+    fn new(start: usize, end: usize, sort: Sort, digits: i64, decimals: u8) -> Self {
+        Self { digits, start: start as u32, end: end as u32, decimals, sort, is_odd: false }
+    }
+
+    fn odd(self, is_odd: bool) -> Self {
+        Self { is_odd, ..self }
+    }
+
+    /// What it holds.
+    #[inline]
+    pub fn value(&self) -> Value {
+        match self.sort {
+            Sort::Blank => Value::Blank,
+            Sort::Fill => Value::Fill,
+            Sort::Number => Value::Number(Decimal { mantissa: self.digits, decimals: self.decimals }),
+            Sort::Wide => Value::Wide(f64::from_bits(self.digits.cast_unsigned())),
+            Sort::Text => Value::Text,
+        }
+    }
+
+    /// Whether it holds the fill value.
+    #[inline]
+    pub(super) fn is_fill(&self) -> bool {
+        self.sort == Sort::Fill
     }
 
     /// Its text in its line, without the blanks around it.
-    pub(super) fn text(self, line: &[u8]) -> &[u8] {
+    pub(super) fn text<'l>(&self, line: &'l [u8]) -> &'l [u8] {
         line.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
@@ -48,54 +81,53 @@ impl Field {
 /// Cuts a line at its commas, and reads each field.
 pub(super) fn split(line: &[u8], fields: &mut Vec<Field>) {
     fields.clear();
-    let mut next = Some(0);
-    while let Some(at) = next {
-        let field;
-        (field, next) = field_at(line, at);
-        fields.push(field);
+    let mut from = 0;
+    loop {
+        let comma = take(line, from, fields);
+        if comma >= line.len() {
+            return;
+        }
+        from = comma + 1;
     }
 }
 
-/// The field that begins at `from`, and where the next one begins. Numbers are read in the same pass that finds their end.
+/// Takes the field that begins at `from`; returns where the comma behind it stands, or the line ends. Numbers are read in the
+/// same pass that finds their end.
 #[inline]
-fn field_at(line: &[u8], from: usize) -> (Field, Option<usize>) {
+fn take(line: &[u8], from: usize, fields: &mut Vec<Field>) -> usize {
     let rest = line.get(from..).unwrap_or_default();
     if let [digit @ b'0'..=b'9', b',', ..] | [digit @ b'0'..=b'9'] = rest {
-        let number = Decimal { mantissa: i64::from(digit - b'0'), decimals: 0 };
-        let next = (rest.len() > 1).then_some(from + 2);
-        return (Field::new(from, from + 1, Value::Number(number), false), next);
+        fields.push(Field::new(from, from + 1, Sort::Number, i64::from(digit - b'0'), 0));
+        return from + 1;
     }
     let start = from + blanks(rest);
     let is_negative = line.get(start) == Some(&b'-');
     let digits = Digits::at(line, start + usize::from(is_negative));
     let end = start + usize::from(is_negative) + digits.length;
-    let next = match line.get(end) {
-        None => None,
-        Some(b',') => Some(end + 1),
-        Some(b' ') => {
-            let behind = end + blanks(&line[end..]);
-            match line.get(behind) {
-                None => None,
-                Some(b',') => Some(behind + 1),
-                Some(_) => return odd_field(line, from),
-            }
-        }
-        Some(_) => return odd_field(line, from),
+    let comma = match line.get(end) {
+        Some(b' ') => end + blanks(&line[end..]),
+        _ => end,
     };
-    if start == end {
-        return (Field::new(start, end, Value::Blank, false), next);
+    if line.get(comma).is_some_and(|byte| *byte != b',') {
+        return take_odd(line, from, fields);
     }
     if is_negative && line[start..end].starts_with(b"-999") {
         let behind = line[start + 4..end].iter().enumerate();
         let mut usual = behind.map(|(at, byte)| *byte == if at == 0 { b'.' } else { b'0' });
-        return (Field::new(start, end, Value::Fill, !usual.all(|is_usual| is_usual)), next);
+        fields.push(Field::new(start, end, Sort::Fill, 0, 0).odd(!usual.all(|is_usual| is_usual)));
+        return comma;
     }
     match u8::try_from(digits.decimals) {
         Ok(decimals) if (1..=18).contains(&digits.count) => {
             let mantissa = if is_negative { -digits.mantissa } else { digits.mantissa };
-            (Field::new(start, end, Value::Number(Decimal { mantissa, decimals }), false), next)
+            fields.push(Field::new(start, end, Sort::Number, mantissa, decimals));
+            comma
         }
-        _ => odd_field(line, from),
+        _ if start == end => {
+            fields.push(Field::new(start, end, Sort::Blank, 0, 0));
+            comma
+        }
+        _ => take_odd(line, from, fields),
     }
 }
 
@@ -196,22 +228,24 @@ fn of_eight_digits(word: u64) -> i64 {
 }
 
 /// The same for a field that is no plain number.
-fn odd_field(line: &[u8], from: usize) -> (Field, Option<usize>) {
+#[cold]
+fn take_odd(line: &[u8], from: usize, fields: &mut Vec<Field>) -> usize {
     let rest = &line[from..];
     let length = memchr(b',', rest).unwrap_or(rest.len());
-    let next = (length < rest.len()).then_some(from + length + 1);
     let raw = &rest[..length];
     let text = raw.trim_ascii();
     let start = from + (raw.len() - raw.trim_ascii_start().len());
-    let (value, is_odd) = match parse(text) {
-        _ if text.is_empty() => (Value::Blank, false),
-        _ if text.starts_with(b"-999") => (Value::Fill, true),
-        Some(Parsed::Plain(number)) => (Value::Number(number), false),
-        Some(Parsed::Odd(number)) => (Value::Number(number), true),
-        Some(Parsed::Wide(value)) => (Value::Wide(value), true),
-        None => (Value::Text, false),
-    };
-    (Field::new(start, start + text.len(), value, is_odd), next)
+    let field = |sort, digits, decimals| Field::new(start, start + text.len(), sort, digits, decimals);
+    let number = |Decimal { mantissa, decimals }| field(Sort::Number, mantissa, decimals);
+    fields.push(match parse(text) {
+        _ if text.is_empty() => field(Sort::Blank, 0, 0),
+        _ if text.starts_with(b"-999") => field(Sort::Fill, 0, 0).odd(true),
+        Some(Parsed::Plain(plain)) => number(plain),
+        Some(Parsed::Odd(odd)) => number(odd).odd(true),
+        Some(Parsed::Wide(value)) => field(Sort::Wide, value.to_bits().cast_signed(), 0).odd(true),
+        None => field(Sort::Text, 0, 0),
+    });
+    from + length
 }
 
 #[cfg(test)]
@@ -247,7 +281,7 @@ mod tests {
             number(9, 0),
         ];
         let found = fields(line);
-        assert_eq!(found.iter().map(|field| field.value).collect::<Vec<_>>(), expected);
+        assert_eq!(found.iter().map(Field::value).collect::<Vec<_>>(), expected);
         assert_eq!(found[9].text(line), b"NIS-1");
     }
 
@@ -279,7 +313,7 @@ mod tests {
                 Some(Parsed::Wide(value)) => Value::Wide(value),
                 None => Value::Text,
             };
-            prop_assert_eq!(fields(text.as_bytes())[0].value, expected);
+            prop_assert_eq!(fields(text.as_bytes())[0].value(), expected);
         }
     }
 }

@@ -116,7 +116,7 @@ impl Profiles {
             let Some(cast) = casts.current() else { continue };
             for (data, column) in own.iter_mut().zip(&columns) {
                 let text = row.text(column.field);
-                let (value, decimals) = match row.fields[column.field].value {
+                let (value, decimals) = match row.fields[column.field].value() {
                     Value::Number(number) => (number.value(), number.decimals),
                     Value::Wide(value) => (value, 0),
                     Value::Text if column.may_be_text => {

@@ -319,7 +319,7 @@ fn row<'r>(
     split(line, fields);
     if fields.len() != width {
         let behind = fields.get(width..).unwrap_or_default();
-        if !behind.is_empty() && behind.iter().all(|field| field.value == Value::Blank) {
+        if !behind.is_empty() && behind.iter().all(|field| field.value() == Value::Blank) {
             fields.truncate(width);
             findings.record(Code::TrailingComma, "", number);
         } else {

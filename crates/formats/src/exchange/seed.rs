@@ -91,7 +91,7 @@ impl Seed {
             self.failed = true;
             return;
         };
-        if *first == b'#' || (self.way == Way::Cast && piece.contains(&b'=')) {
+        if *first == b'#' || (self.way == Way::Cast && memchr::memchr(b'=', piece).is_some()) {
             return;
         }
         self.kept += 1;

@@ -84,10 +84,10 @@ impl Tallied {
     #[inline]
     fn take_value(&mut self, row: &Row<'_>, field: &Field, column: &Column) -> bool {
         if field.is_odd {
-            let is_fill = field.value == Value::Fill;
+            let is_fill = field.is_fill();
             self.find(if is_fill { Code::FillForm } else { Code::NumberForm }, row.line);
         }
-        match field.value {
+        match field.value() {
             Value::Number(number) => {
                 self.parameter.take_number(number);
                 return true;
@@ -114,7 +114,7 @@ impl Tallied {
 
     #[inline]
     fn take_flag(&mut self, row: &Row<'_>, flag: &Field, at: usize, value: &Field, has_value: bool) {
-        let digit = match flag.value {
+        let digit = match flag.value() {
             Value::Number(Decimal { mantissa, decimals: 0 }) => usize::try_from(mantissa).ok(),
             Value::Number(number) => number.whole().and_then(|whole| usize::try_from(whole).ok()),
             _ => None,
@@ -133,7 +133,7 @@ impl Tallied {
         };
         let FlagCount { count, fill, value: values } = count;
         *count += 1;
-        *fill += u64::from(value.value == Value::Fill);
+        *fill += u64::from(value.is_fill());
         *values += u64::from(has_value);
     }
 }

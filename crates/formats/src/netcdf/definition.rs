@@ -78,7 +78,25 @@ impl Variable {
     pub fn get(&self, name: &str) -> Option<&Values<'static>> {
         find(&self.attributes, name)
     }
+
+    /// Numbers that stand for a missing value: what the variable says, or what netCDF-C fills with where it says nothing.
+    pub fn missing(&self) -> Vec<f64> {
+        let told = ["_FillValue", "missing_value"].iter().filter_map(|name| self.get(name)?.to_doubles());
+        let told: Vec<f64> = told.flatten().collect();
+        if !told.is_empty() {
+            return told;
+        }
+        match self.kind {
+            Type::Float | Type::Double => vec![FILL, f64::from(FILL as f32)],
+            Type::Int => vec![f64::from(i32::MIN + 1)],
+            Type::Short => vec![f64::from(i16::MIN + 1)],
+            _ => Vec::new(),
+        }
+    }
 }
+
+/// What netCDF-C fills numbers with.
+const FILL: f64 = 9.969_209_968_386_869e36;
 
 impl Definition {
     /// Nothing defined.

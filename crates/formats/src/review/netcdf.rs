@@ -56,10 +56,7 @@ fn read<R: Read + Seek>(
     variable: &Variable,
     parameter: &mut Parameter,
 ) -> Result<(), Error> {
-    let fills: Vec<f64> = ["_FillValue", "missing_value"]
-        .iter()
-        .filter_map(|name| variable.get(name)?.to_doubles()?.first().copied())
-        .collect();
+    let fills = variable.missing();
     let count = file.count(id);
     let mut at = 0;
     while at < count {

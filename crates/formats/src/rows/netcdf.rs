@@ -15,9 +15,6 @@ use crate::{Error, Problem};
 /// Values that are repeated and therefore held.
 const MOST_HELD: u64 = 1 << 22;
 
-/// What netCDF-C fills with where no one says otherwise.
-const FILL: f64 = 9.969_209_968_386_869e36;
-
 /// A column.
 struct Column {
     id: VariableId,
@@ -49,8 +46,10 @@ pub(super) struct Rows<R> {
 impl<R: Read + Seek + Send + 'static> Rows<R> {
     pub(super) fn open(input: R) -> Result<Self, Error> {
         let mut file = File::open(input)?;
-        let ids: Vec<VariableId> =
-            file.definition().variables.iter().filter_map(|each| file.definition().find(&each.name)).collect();
+        // What says how positions are meant holds no value.
+        let holds = |variable: &&Variable| variable.get("grid_mapping_name").is_none();
+        let variables = file.definition().variables.iter().filter(holds);
+        let ids: Vec<VariableId> = variables.filter_map(|each| file.definition().find(&each.name)).collect();
         let rank = |id: &VariableId| (file.count(*id), !file.is_text(*id), file.dimensions(*id).len());
         let Some(base) = ids.iter().copied().max_by_key(rank).filter(|base| file.count(*base) > 0) else {
             return Err(Error::new(Problem::Malformed, "the file has no variable with a value"));
@@ -164,10 +163,7 @@ impl Column {
             Type::Double | Type::UInt64 => DataType::Float64,
             _ => DataType::Int64,
         };
-        let mut fills: Vec<f64> = ["_FillValue", "missing_value"].iter().filter_map(|name| number(name)).collect();
-        if matches!(variable.kind, Type::Float | Type::Double) {
-            fills.extend([FILL, f64::from(FILL as f32)]);
-        }
+        let fills = variable.missing();
         let is_flag = variable.get("flag_values").is_some();
         let own = file.dimensions(id).to_vec();
         let shape = file.shape(id);

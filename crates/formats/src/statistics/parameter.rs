@@ -106,6 +106,7 @@ impl Parameter {
         self.different.len() >= MAX_TEXTS
     }
 
+    #[inline]
     pub(crate) fn take_number(&mut self, number: Decimal) {
         self.moments.push(number);
     }

@@ -169,8 +169,8 @@ impl Track {
             vertical: self.coordinate,
             position_resolution: 1e-6,
             vertical_resolution: 0.1,
-            platform: vec![Attribute::new("long_name", "vessel")],
-            instrument: vec![Attribute::new("long_name", "instrument")],
+            platform: Vec::new(),
+            instrument: Vec::new(),
             variables: vec![self.variable.clone()],
         };
         let rows = Rows {

@@ -5,7 +5,7 @@ mod files;
 mod overrides;
 mod publish;
 mod reference;
-mod score;
+pub(crate) mod score;
 mod status;
 
 use std::collections::BTreeMap;

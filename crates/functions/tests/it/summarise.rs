@@ -29,7 +29,7 @@ on   = { created = "data", format = ["exchange-ctd", "zip"] }
 run  = "summarise"
 into = "statistics"
 [function.other]
-on   = { created = "data", format = ["netcdf", "moana", "csv", "json", "parquet", "gzip"] }
+on   = { created = "data", format = ["netcdf", "moana", "wibl", "csv", "json", "parquet", "gzip"] }
 run  = "summarise"
 into = "statistics"
 "#;
@@ -71,13 +71,17 @@ async fn files_are_known_by_what_they_are_and_come_to_a_row_each() {
         "geometry":{"type":"Point","coordinates":[170.5,-40.25]},"properties":{"depth":12.5}}]}"#,
     );
     house.write("buckets/data/notes", "hello\n");
+    house.write("buckets/data/logger.bin", crate::convert::logger());
+    house.write("buckets/data/profiles", crate::convert::PROFILES);
     let runs = house.run_once().await;
     assert!(runs.iter().all(|run| run.state == RunState::Succeeded), "{runs:#?}");
     let expected = [
         ("a_hy1.csv", "BOTTLE", 2, Some(2)),
         ("deployment.csv", "moana", 1, Some(0)),
+        ("logger.bin", "wibl", 120, None),
         ("map.geojson", "geojson", 1, None),
         ("plain.csv", "csv", 3, Some(0)),
+        ("profiles", "netcdf", 75, None),
         ("sub/A_HY1.TXT", "BOTTLE", 2, None),
     ];
     let expected = expected.map(|(name, kind, count, seed)| (name.to_owned(), kind.to_owned(), count, seed));

@@ -9,5 +9,6 @@ mod mail;
 mod place;
 mod postgres;
 mod processes;
+mod review;
 mod terminal;
 mod wrong;

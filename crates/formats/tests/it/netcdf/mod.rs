@@ -3,6 +3,7 @@
 //! The tests that need netCDF-C take it from the Python environment in `TIDEGATE_TEST_SERVICES`.
 
 mod cf;
+mod four;
 mod hostile;
 mod ops_qc;
 mod peer;

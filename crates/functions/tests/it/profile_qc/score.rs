@@ -8,7 +8,7 @@ use crate::harness::House;
 
 /// The Python environment with the checker, or `None` after saying that the test is skipped.
 #[expect(clippy::print_stderr, reason = "people are told what was not tested")]
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let directory = std::env::var_os("TIDEGATE_TEST_SERVICES").map(|directory| PathBuf::from(directory).join("bin"));
     if let Some(directory) = directory.filter(|directory| directory.join("compliance-checker").is_file()) {
         return Some(directory);
@@ -22,15 +22,20 @@ fn programs() -> Option<PathBuf> {
     None
 }
 
-fn assert_full_score(programs: &Path, house: &House) {
+fn delivered(house: &House) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for bucket in ["private", "public"] {
         let keys = objects(house, bucket).into_iter().filter(|key| key.ends_with(".nc"));
         paths.extend(keys.map(|key| house.path(&format!("buckets/{bucket}/{key}"))));
     }
+    paths
+}
+
+/// Each of these files has all points.
+pub(crate) fn assert_full_score(programs: &Path, paths: &[PathBuf]) {
     assert!(paths.len() > 1, "there is something to score");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../formats/tests/it/netcdf/score.py");
-    let output = Command::new(programs.join("python")).arg("-B").arg(script).args(&paths).output().expect("python");
+    let output = Command::new(programs.join("python")).arg("-B").arg(script).args(paths).output().expect("python");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     let scores: serde_json::Value = serde_json::from_str(&text).expect("JSON");
@@ -58,7 +63,7 @@ async fn what_is_delivered_scores_all_points_of_cf_and_acdd() {
         }
         house.write("buckets/participation/vessels.csv", table);
         house.run_once().await;
-        assert_full_score(&programs, &house);
+        assert_full_score(&programs, &delivered(&house));
     }
 }
 
@@ -76,6 +81,6 @@ async fn deployments_at_the_edges_score_all_points() {
         let house = House::new(&pipeline(&format!("rules = \"{rules}\""), ""));
         super::reference::put(&house, &folder, |name| EDGES.iter().any(|edge| name.contains(edge)));
         house.run_once().await;
-        assert_full_score(&programs, &house);
+        assert_full_score(&programs, &delivered(&house));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{Field, Schema};
 use tidegate_model::{ErrorKind, Place, RunState};
 use tidegate_stores::{FailureFilter, FailureRecord, Ledger, Page, RunFilter, RunRecord};
@@ -124,8 +124,9 @@ impl Row {
 fn batch(rows: &[Row]) -> Result<RecordBatch, Stop> {
     let text =
         |of: &dyn Fn(&Row) -> Option<String>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<StringArray>()) };
-    let number =
-        |of: &dyn Fn(&Row) -> Option<u64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<UInt64Array>()) };
+    let number = |of: &dyn Fn(&Row) -> Option<u64>| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| of(row).and_then(|number| i64::try_from(number).ok())).collect::<Int64Array>())
+    };
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("id", text(&|row| Some(row.id.clone()))),
         ("at", text(&|row| Some(row.at.clone()))),
