@@ -14,6 +14,7 @@ mod exit;
 mod logging;
 mod moment;
 mod output;
+mod progress;
 mod project;
 mod secrets;
 mod settled;

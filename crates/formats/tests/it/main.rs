@@ -5,4 +5,5 @@ mod exchange;
 mod export;
 mod moana;
 mod netcdf;
+mod review;
 mod wibl;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Stop};
 use crate::output::{Printer, counted, grouped, short, shown};
+use crate::progress;
 use crate::project::{Here, Project};
 use crate::settled::{self, Counts, Tally};
 use crate::signals::Signals;
@@ -134,7 +135,10 @@ async fn run_once(here: &Here, project: &Project, stop: CancellationToken) -> Re
     let tally = Arc::new(Tally::default());
     let observer = settled::observer(here.printer.clone(), Arc::clone(&tally), stop.clone(), false);
     let wired = Wired::build(project, Some(observer)).await?;
-    let summary = once(&wired, &tally, stop).await?;
+    let summary = tokio::select! {
+        summary = once(&wired, &tally, stop) => summary?,
+        never = progress::tell(&here.printer, &tally, &wired.state) => match never {},
+    };
     if let Some(stopped) = tally.stopped_by_output() {
         return Err(stopped);
     }
