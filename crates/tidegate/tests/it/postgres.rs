@@ -43,7 +43,7 @@ fn a_csv_becomes_a_table_in_postgres() {
         database.sql("SELECT uuid, name IS NULL, born FROM people ORDER BY uuid"),
         "007|f|1815\n012|t|1906\n013|f|"
     );
-    let exported = place.run(&["table", "export", "people"]).ends(0).out.clone();
+    let exported = place.run(&["table", "export", "people"]).ends(0).out;
     assert_eq!(exported, FIRST.replace("id,", "uuid,"));
     // The same again does nothing, a change changes what it changes, a new column and a wider type appear.
     place.write("buckets/incoming/second.csv", "id,born,port\n012,1906.5,Eden\n");
