@@ -101,7 +101,7 @@ fn each_level_becomes_a_row_with_the_place_of_its_cast() {
     let header = "N_PROF,N_LEVELS,cast,ctd_temperature [degC],ctd_temperature_qc,expocode,latitude [degree_north],\
                   longitude [degree_east],pressure [dbar],station,time [days since 1950-01-01T00:00:00Z],meta/weight";
     assert_eq!(lines.next(), Some(header));
-    assert_eq!(lines.next(), Some("0,0,1,20,2,99ZZ2024,-30.5,179.5,0,T1,27000.5,0"));
+    assert_eq!(lines.next(), Some("0,0,1,20.0,2,99ZZ2024,-30.5,179.5,0,T1,27000.5,0"));
     assert_eq!(lines.clone().count(), 74, "places without a value are no rows");
     assert_eq!(lines.next_back(), Some("2,9,3,18.875,2,99ZZ2024,-32.5,180,18,T3,27002.5,9"));
     assert_eq!(table(XARRAY).expect("rows").lines().nth(2), Some("1,bcd,1"));
