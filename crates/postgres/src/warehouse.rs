@@ -71,7 +71,12 @@ impl Session for PostgresSession {
         self.batch("SET TIME ZONE 'UTC'; SET client_min_messages = warning; SET DateStyle = ISO")?;
         if writes {
             // One load after the other, whatever tables there are: the lock is on a name, and goes with the transaction.
-            self.batch("BEGIN; SELECT pg_advisory_xact_lock(hashtext('_tidegate_runs'), hashtext(current_schema()))")
+            // A load is a few large statements, for which compiling takes longer than it saves, and sorting wants room.
+            self.batch(
+                "SET lock_timeout = '60s'; BEGIN; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; \
+                 SET LOCAL maintenance_work_mem = '128MB'; \
+                 SELECT pg_advisory_xact_lock(hashtext('_tidegate_runs'), hashtext(current_schema()))",
+            )
         } else {
             self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         }

@@ -110,7 +110,7 @@ fn references(rows: &[Row]) -> BTreeMap<String, Vec<SourceReference>> {
                 reference.to.push(row.get(4));
             }
             None => {
-                of_table.push(SourceReference { columns: vec![row.get(3)], table: row.get(2), to: vec![row.get(4)] })
+                of_table.push(SourceReference { columns: vec![row.get(3)], table: row.get(2), to: vec![row.get(4)] });
             }
         }
         last = Some((table, constraint));

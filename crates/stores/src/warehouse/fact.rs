@@ -2,7 +2,7 @@
 //! that is not there waits beside the table; what is gone is marked there, so that the published columns stay untouched.
 
 use super::layout::{self, Shape};
-use super::load::{GONE, STAGE};
+use super::load::{GONE, STAGE, Staged};
 use super::session::{Session, list, literal, matching, quoted, same};
 use super::types::ColumnType;
 use super::{Delivery, Step, TableReport, ledger};
@@ -56,7 +56,7 @@ impl Facts<'_> {
         let released = self.session.execute(&stage, &[])?;
         if released > 0 {
             self.session.execute(&format!("DELETE FROM {parked} AS p WHERE {free}"), &[])?;
-            self.append(released, step)?;
+            self.append(released, false, step)?;
             self.session.execute(&format!("DELETE FROM {STAGE}"), &[])?;
             self.report.released += released;
         }
@@ -67,7 +67,7 @@ impl Facts<'_> {
     ///
     /// # Errors
     /// As [`Session::execute`].
-    pub(super) fn merge(&mut self, staged: u64, gone: u64, is_full: bool, step: &mut dyn FnMut(Step)) -> Result<()> {
+    pub(super) fn merge(&mut self, staged: &Staged, is_full: bool, step: &mut dyn FnMut(Step)) -> Result<()> {
         step(Step::Comparing);
         if is_full {
             let key = matching("s", "c", &self.shape.key);
@@ -75,11 +75,11 @@ impl Facts<'_> {
         }
         let parked_before = self.last_parked()?;
         let parked = self.park()?;
-        if parked < staged {
+        if parked < staged.rows {
             self.supersede(parked_before, STAGE)?;
-            self.append(staged - parked, step)?;
+            self.append(staged.rows - parked, staged.is_ascending, step)?;
         }
-        if gone > 0 {
+        if staged.gone > 0 {
             let (key, matches) = (list("", &self.shape.key), matching("s", "c", &self.shape.key));
             self.mark_gone(&format!("JOIN (SELECT DISTINCT {key} FROM {GONE}) AS s ON {matches}"))?;
             self.supersede(u64::MAX >> 1, GONE)?;
@@ -190,12 +190,12 @@ impl Facts<'_> {
     }
 
     /// Appends staged rows that differ from the latest version of their fact, in the order in which they came.
-    fn append(&mut self, staged: u64, step: &mut dyn FnMut(Step)) -> Result<()> {
+    fn append(&mut self, staged: u64, is_distinct: bool, step: &mut dyn FnMut(Step)) -> Result<()> {
         let (table, record) = (quoted(&self.shape.name), quoted(&self.shape.record));
         let is_begun = self.session.is_there(&format!("SELECT 1 FROM {table} LIMIT 1"))?;
         let key = list("", &self.shape.key);
         let repeated = format!("SELECT 1 FROM {STAGE} GROUP BY {key} HAVING count(*) > 1 LIMIT 1");
-        let is_repeated = self.session.is_there(&repeated)?;
+        let is_repeated = !is_distinct && self.session.is_there(&repeated)?;
         let mut rows = staged;
         let (from, is_first, order) = if is_repeated {
             rows -= self.number_versions()?;

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef};
 use async_trait::async_trait;
 use tidegate_formats::manifest::TableEntry;
 use tidegate_model::ErrorKind;
@@ -162,11 +164,11 @@ impl WarehouseLoad for SqlLoad {
         if shape.is_fact {
             Facts { session, shape: &shape, delivery, report }.release(step)?;
         }
-        let (staged, gone) = stage(session, &shape, rows, step)?;
+        let staged = stage(session, &shape, rows, step)?;
         if shape.is_fact {
-            Facts { session, shape: &shape, delivery, report }.merge(staged, gone, table.is_full, step)?;
+            Facts { session, shape: &shape, delivery, report }.merge(&staged, table.is_full, step)?;
         } else {
-            dimension::merge(session, &shape, staged, report, step)?;
+            dimension::merge(session, &shape, staged.rows, report, step)?;
         }
         drop_stage(session)
     }
@@ -213,26 +215,56 @@ fn drop_stage(session: &mut dyn Session) -> Result<()> {
     Ok(())
 }
 
-/// Writes rows to the temporary tables; tells how many there are of each sort.
+/// What the temporary tables hold.
+pub(super) struct Staged {
+    pub(super) rows: u64,
+    pub(super) gone: u64,
+    /// The keys of the rows rise from each to the next, so that none is there twice.
+    pub(super) is_ascending: bool,
+}
+
+/// Whether keys that are one integer rise; others are not looked at.
+struct Ascent {
+    last: Option<i64>,
+    holds: bool,
+}
+
+impl Ascent {
+    fn add(&mut self, shape: &Shape, arrays: &[ArrayRef]) {
+        let place = shape.columns.iter().position(|(name, _)| [name] == *shape.key.iter().collect::<Vec<_>>());
+        let keys = place.and_then(|place| arrays[place].as_primitive_opt::<Int64Type>());
+        let keys = keys.filter(|keys| keys.null_count() == 0);
+        self.holds &= keys
+            .is_some_and(|keys| keys.values().iter().all(|key| self.last.replace(*key).is_none_or(|last| last < *key)));
+    }
+}
+
+/// Writes rows to the temporary tables.
 fn stage(
     session: &mut dyn Session,
     shape: &Shape,
     rows: &mut dyn Iterator<Item = Result<Rows>>,
     step: &mut dyn FnMut(Step),
-) -> Result<(u64, u64)> {
+) -> Result<Staged> {
     let (mut staged, mut gone) = (0, 0);
+    let mut ascent = Ascent { last: None, holds: true };
     let key_columns = shape.key_columns();
-    let mut write = |name: &str, columns: &[(String, ColumnType)], batch: &RecordBatch| {
-        session.write(name, columns, &exact_columns(columns, batch)?).map(|()| batch.num_rows() as u64)
-    };
     for batch in rows {
         match batch? {
-            Rows::New(batch) => staged += write(STAGE, &shape.columns, &batch)?,
-            Rows::Gone(batch) => gone += write(GONE, &key_columns, &batch)?,
+            Rows::New(batch) => {
+                let arrays = exact_columns(&shape.columns, &batch)?;
+                ascent.add(shape, &arrays);
+                session.write(STAGE, &shape.columns, &arrays)?;
+                staged += batch.num_rows() as u64;
+            }
+            Rows::Gone(batch) => {
+                session.write(GONE, &key_columns, &exact_columns(&key_columns, &batch)?)?;
+                gone += batch.num_rows() as u64;
+            }
         }
         step(Step::Written(staged + gone));
     }
     session.written(STAGE, &shape.key)?;
     session.written(GONE, &shape.key)?;
-    Ok((staged, gone))
+    Ok(Staged { rows: staged, gone, is_ascending: ascent.holds })
 }

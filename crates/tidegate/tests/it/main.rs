@@ -11,4 +11,5 @@ mod postgres;
 mod processes;
 mod review;
 mod terminal;
+mod warehouse;
 mod wrong;
