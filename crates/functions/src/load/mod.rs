@@ -102,8 +102,8 @@ async fn read_manifest(context: &Context) -> Result<Manifest, Failure> {
             Failure::new("R0005", ErrorKind::Unavailable, format!("the manifest cannot be read: {error}"))
         })?;
     Manifest::parse(&bytes).map_err(|error| {
-        let mut failure = wrong(error.message.clone()).at(Place { line: error.line, ..Place::default() });
-        (failure.expected, failure.help) = (error.expected.clone(), error.help.clone());
+        let mut failure = wrong(error.message).at(Place { line: error.line, ..Place::default() });
+        (failure.expected, failure.help) = (error.expected, error.help);
         failure
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, Write};
 
+use arrow_array::RecordBatch;
 use futures::StreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
@@ -15,6 +16,9 @@ use tidegate_model::{ErrorKind, Failure, Key, Place};
 use tidegate_stores::Error;
 use tidegate_stores::warehouse::Rows;
 use tokio_util::sync::CancellationToken;
+
+/// What the rows of an object are.
+type MakeRows = fn(RecordBatch) -> Rows;
 
 /// Files by the keys of their objects.
 pub(super) struct Objects {
@@ -50,10 +54,10 @@ impl Objects {
         table: &'o TableEntry,
         problem: &'o mut Option<Failure>,
     ) -> impl Iterator<Item = tidegate_stores::Result<Rows>> {
-        let new = table.objects.iter().map(|object| (object, Rows::New as fn(_) -> Rows));
-        let gone = table.deleted.iter().map(|object| (object, Rows::Gone as fn(_) -> Rows));
+        let new = table.objects.iter().map(|object| (object, Rows::New as MakeRows));
+        let gone = table.deleted.iter().map(|object| (object, Rows::Gone as MakeRows));
         let mut objects = new.chain(gone);
-        let mut open: Option<(parquet::Reader, &ObjectEntry, fn(_) -> Rows, u64)> = None;
+        let mut open: Option<(parquet::Reader, &ObjectEntry, MakeRows, u64)> = None;
         let mut next = move || -> Result<Option<Rows>, Failure> {
             loop {
                 if self.cancel.is_cancelled() {

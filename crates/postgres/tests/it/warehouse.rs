@@ -24,6 +24,7 @@ fn peer(database: &Arc<Database>, url: &str) -> Peer {
     Peer { warehouse: Arc::new(warehouse(url)), sql: Box::new(sql) }
 }
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn kit() -> Option<PathBuf> {
     let kit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/totesys");
     if !kit.is_dir() {
