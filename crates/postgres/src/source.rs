@@ -133,6 +133,10 @@ impl Snapshot for PostgresSnapshot {
             wanted => reading::copy(&self.connection, table, relation, wanted, take).await,
         }
     }
+
+    async fn end(self: Box<Self>) {
+        self.connection.close().await;
+    }
 }
 
 /// A row's version of its key's texts.

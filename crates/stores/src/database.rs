@@ -178,6 +178,9 @@ pub trait Snapshot: Send {
     /// # Errors
     /// `Unavailable`, `Denied`; what `take` says.
     async fn rows(&mut self, table: &SourceTable, wanted: Wanted<'_>, take: TakeCsv<'_>) -> Result<u64>;
+
+    /// Ends the snapshot; nothing in the database waits for it any more. One that is dropped ends, too, but later.
+    async fn end(self: Box<Self>);
 }
 
 #[cfg(test)]

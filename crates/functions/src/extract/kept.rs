@@ -149,8 +149,8 @@ impl KeysWriter {
         Ok(())
     }
 
-    /// Writes the index and hands the object over.
-    pub(super) fn finish(mut self, context: &Context) -> Result<KeysAt, Failure> {
+    /// Writes the index and hands the object over, unless it is only a preview.
+    pub(super) fn finish(mut self, context: &Context, preview: bool) -> Result<KeysAt, Failure> {
         let mut stored = StoredIndex { objects: Vec::new(), blocks: Vec::new() };
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for block in &self.blocks {
@@ -164,7 +164,9 @@ impl KeysWriter {
         let index = serde_json::to_vec(&stored).map_err(|error| damaged(&error.to_string()))?;
         self.output.write_all(&index).map_err(write_failure)?;
         let at = KeysAt { object: self.output.key().to_owned(), index: (self.offset, index.len() as u64) };
-        context.finish(self.output)?;
+        if !preview {
+            context.finish(self.output)?;
+        }
         Ok(at)
     }
 }

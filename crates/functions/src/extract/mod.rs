@@ -75,6 +75,7 @@ impl Function for Extract {
             bucket: &self.bucket,
             folder: &folder,
             stamps: &self.options.stamps,
+            preview: self.options.preview,
             snapshot: snapshot.as_mut(),
         };
         let mut state = chain.state()?;
@@ -84,7 +85,12 @@ impl Function for Extract {
                 changes.push(changed);
             }
         }
+        snapshot.end().await;
         let note = note(&changes, tables.len(), &chain);
+        if self.options.preview {
+            let note = format!("preview, nothing written: {note}");
+            return Ok(Outcome { note: Some(note), ..Outcome::default() });
+        }
         if changes.is_empty() {
             return Ok(Outcome { note: Some(note), ..Outcome::default() });
         }

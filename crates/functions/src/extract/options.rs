@@ -4,23 +4,30 @@ use serde_json::{Map, Value};
 use tidegate_model::{ErrorKind, Failure, KeyGlobs, OptionSpec, OptionType};
 use tidegate_stores::database::SourceTable;
 
-const fn option(name: &'static str, default: Option<&'static str>, doc: &'static str) -> OptionSpec {
+const fn names(name: &'static str, default: Option<&'static str>, doc: &'static str) -> OptionSpec {
     OptionSpec { name, takes: OptionType::TextOrList, default, required: false, doc }
 }
 
 pub(super) const OPTIONS: &[OptionSpec] = &[
-    option(
+    names(
         "tables",
         None,
         "Names of tables or globs: only these. Without it all tables, and those that are added later.",
     ),
-    option("exclude", Some("[\"_prisma*\"]"), "Names of tables or globs: none of these."),
-    option(
+    names("exclude", Some("[\"_prisma*\"]"), "Names of tables or globs: none of these."),
+    names(
         "stamp",
         Some("[\"last_updated\", \"updated_at\", \"modified_at\"]"),
         "Columns that say when a row was last changed; the first that a table has is named in the manifest. Changes are \
          found without it.",
     ),
+    OptionSpec {
+        name: "preview",
+        takes: OptionType::Bool,
+        default: Some("false"),
+        required: false,
+        doc: "Only tell, in the run's note, how many rows of which tables would be written.",
+    },
 ];
 
 /// Tables of our own are never extracted.
@@ -32,6 +39,8 @@ pub(super) struct Options {
     exclude: KeyGlobs,
     /// Names of columns that are stamps, the best first.
     pub(super) stamps: Vec<String>,
+    /// True if nothing is to be written.
+    pub(super) preview: bool,
 }
 
 impl Options {
@@ -47,7 +56,8 @@ impl Options {
                     .expected("names of tables, or globs such as `sales_*`")
             })
         };
-        Ok(Self { tables: globs("tables")?, exclude: globs("exclude")?, stamps: texts("stamp") })
+        let preview = options.get("preview").and_then(Value::as_bool).unwrap_or_default();
+        Ok(Self { tables: globs("tables")?, exclude: globs("exclude")?, stamps: texts("stamp"), preview })
     }
 
     /// The tables that are meant, of those there are.

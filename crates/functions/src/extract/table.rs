@@ -26,6 +26,8 @@ pub(super) struct Job<'r> {
     pub(super) bucket: &'r str,
     pub(super) folder: &'r Folder,
     pub(super) stamps: &'r [String],
+    /// True if everything is done but nothing handed over.
+    pub(super) preview: bool,
     pub(super) snapshot: &'r mut dyn Snapshot,
 }
 
@@ -142,7 +144,9 @@ impl Job<'_> {
 
     fn finish(&self, output: OutputFile, rows: u64) -> Result<Vec<ObjectEntry>, Failure> {
         let entry = ObjectEntry { key: output.key().to_owned(), sha256: output.sha256(), size: output.size(), rows };
-        self.context.finish(output)?;
+        if !self.preview {
+            self.context.finish(output)?;
+        }
         Ok(vec![entry])
     }
 
@@ -158,7 +162,7 @@ impl Job<'_> {
         let mut take = |rows: Vec<RowVersion>| gathering.take(rows, &mut writer).map_err(cannot_write);
         self.snapshot.versions(table, None, &mut take).await.map_err(database_failure)?;
         gathering.flush(&mut writer).map_err(write_failure)?;
-        writer.finish(self.context)
+        writer.finish(self.context, self.preview)
     }
 
     /// Compares the table with the versions that are kept.
@@ -192,7 +196,7 @@ impl Job<'_> {
                 old => self.compare_slice(table, slice, old, new, &mut differences, &mut writer).await?,
             }
         }
-        Ok((differences, writer.finish(self.context)?))
+        Ok((differences, writer.finish(self.context, self.preview)?))
     }
 
     async fn compare_slice(
@@ -253,7 +257,7 @@ impl Job<'_> {
         read.map_err(database_failure)?;
         comparison.finish()?;
         gathering.flush(&mut writer).map_err(write_failure)?;
-        Ok((differences, writer.finish(self.context)?))
+        Ok((differences, writer.finish(self.context, self.preview)?))
     }
 }
 

@@ -3,3 +3,4 @@
 mod cases;
 mod chain;
 mod shop;
+mod totesys;

@@ -207,6 +207,31 @@ async fn the_database_keeps_its_types_texts_and_order() {
 }
 
 #[tokio::test]
+async fn what_only_tidies_up_changes_nothing() {
+    let Some(mut shop) = Shop::postgres(ORDERS, "") else { return };
+    shop.extract().await.expect("a manifest");
+    for statement in
+        ["VACUUM (FREEZE) orders", "VACUUM FULL orders", "CLUSTER orders USING orders_pkey", "ANALYZE orders"]
+    {
+        shop.sql(statement);
+        assert!(shop.extract().await.is_none(), "{statement}");
+    }
+    shop.sql("BEGIN; UPDATE orders SET units = 0; ROLLBACK; SELECT * FROM orders FOR UPDATE");
+    assert!(shop.extract().await.is_none());
+}
+
+#[tokio::test]
+async fn a_preview_tells_and_writes_nothing() {
+    for (sql, with) in [(ORDERS, "preview = true")] {
+        let mut shop = Shop::sqlite(sql, with);
+        let (run, manifest) = shop.run().await;
+        assert!(manifest.is_none() && shop.objects().is_empty());
+        let note = "preview, nothing written: 1 of 1 tables: orders 3 in full";
+        assert!(format!("{run:?}").contains(note), "{run:?}");
+    }
+}
+
+#[tokio::test]
 async fn many_rows_in_any_order_are_told_apart_slice_by_slice() {
     let schema = "CREATE TABLE things (id integer PRIMARY KEY, n integer); CREATE TABLE words (word text PRIMARY KEY, n integer);";
     for mut shop in Shop::everywhere(schema) {

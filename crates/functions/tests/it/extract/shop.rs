@@ -44,6 +44,11 @@ impl Shop {
         Some(Self { house, postgres: Some(database), seen: 0 })
     }
 
+    /// A pipeline on the Postgres database of this url, which is somebody else's.
+    pub(crate) fn at(url: &str, with: &str) -> Self {
+        Self { house: House::new(&pipeline(&format!("url = \"{url}\""), with)), postgres: None, seen: 0 }
+    }
+
     /// Changes the database.
     pub(crate) fn sql(&self, statements: &str) {
         match &self.postgres {

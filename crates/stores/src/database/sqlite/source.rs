@@ -178,6 +178,8 @@ impl Snapshot for SqliteSnapshot {
         })
         .await
     }
+
+    async fn end(self: Box<Self>) {}
 }
 
 fn add(digest: &mut Digest, row: &RowVersion) {
