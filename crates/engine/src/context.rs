@@ -204,6 +204,15 @@ impl Context {
         OutputFile::create(bucket, key)
     }
 
+    /// The same for an object that only one run may make: if its key is taken by the time of the commit, the attempt fails
+    /// as `Conflict`, and nothing that was handed over after it is committed. For small objects: it is put in one piece.
+    ///
+    /// # Errors
+    /// As [`Context::create`].
+    pub fn create_once(&self, bucket: &str, key: &str) -> Result<OutputFile, Failure> {
+        Ok(self.create(bucket, key)?.once())
+    }
+
     /// Hands a finished output over to be committed. Outputs are committed one after the other in the order in which they
     /// were handed over, so that what vouches for others can be the last; one whose commit fails keeps back all after it.
     ///

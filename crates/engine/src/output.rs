@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 
 use bytes::Bytes;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use sha2::{Digest, Sha256};
 use tidegate_model::{ErrorKind, Failure, Key, Output};
 
@@ -20,6 +20,8 @@ pub struct OutputFile {
     file: BufWriter<File>,
     size: u64,
     hasher: Sha256,
+    /// True if it must not replace an object.
+    is_once: bool,
 }
 
 impl OutputFile {
@@ -34,7 +36,13 @@ impl OutputFile {
             file: BufWriter::with_capacity(1 << 16, file),
             size: 0,
             hasher: Sha256::new(),
+            is_once: false,
         })
+    }
+
+    pub(crate) fn once(mut self) -> Self {
+        self.is_once = true;
+        self
     }
 
     /// The bucket it goes to.
@@ -67,10 +75,11 @@ impl OutputFile {
             .map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))?;
         let mut file = self.file.into_inner().map_err(|error| file_failure(error.into_error()))?;
         file.rewind().map_err(file_failure)?;
-        let put = if self.size <= PART as u64 {
+        let put = if self.size <= PART as u64 || self.is_once {
             let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
             file.read_to_end(&mut bytes).map_err(file_failure)?;
-            store.put(&path, PutPayload::from(bytes)).await.map_err(put_failure)?
+            let mode = if self.is_once { PutMode::Create } else { PutMode::Overwrite };
+            store.put_opts(&path, PutPayload::from(bytes), mode.into()).await.map_err(put_failure)?
         } else {
             let mut upload = store.put_multipart(&path).await.map_err(put_failure)?;
             match put_parts(upload.as_mut(), &mut file).await {
@@ -117,6 +126,11 @@ impl Write for OutputFile {
 }
 
 fn put_failure(error: object_store::Error) -> Failure {
+    if let object_store::Error::AlreadyExists { path, .. } = &error {
+        let reason = format!("`{path}` is there already: another run has made it meanwhile");
+        return Failure::new("R0006", ErrorKind::Conflict, reason)
+            .help("it is tried again, on what the other run has made");
+    }
     tidegate_stores::Error::from(error).into_failure("R0006")
 }
 

@@ -5,10 +5,12 @@
 
 mod reader;
 mod text;
+mod typed;
 mod writer;
 
 pub use reader::{MAX_FIELDS, MAX_RECORD, Reader, Record};
 pub use text::check_encoding;
+pub use typed::{RefusedRow, TypedReader, schema_of};
 pub(crate) use writer::Cells;
 pub use writer::Writer;
 

@@ -48,9 +48,11 @@ pub mod parquet;
 pub mod review;
 pub mod rows;
 mod sniff;
+mod sql_type;
 pub mod statistics;
 pub mod wibl;
 pub mod zip;
 
 pub use error::{Error, Problem};
 pub use sniff::{NAMES, sniff};
+pub use sql_type::{SqlColumn, SqlType, TypedCells};

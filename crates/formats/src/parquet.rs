@@ -3,8 +3,8 @@
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take, Write};
 use std::sync::Arc;
 
-use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::arrow::{ArrowWriter, ProjectionMask};
 use ::parquet::basic::Compression;
 use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::properties::WriterProperties;
@@ -45,13 +45,12 @@ impl<W: Write + Send> Writer<W> {
         Ok(self.writer.write(batch)?)
     }
 
-    /// Writes the footer; without it the file cannot be read.
+    /// Writes the footer, without which the file cannot be read, and hands the output back.
     ///
     /// # Errors
     /// `Io`.
-    pub fn finish(self) -> Result<(), Error> {
-        self.writer.close()?;
-        Ok(())
+    pub fn finish(self) -> Result<W, Error> {
+        Ok(self.writer.into_inner()?)
     }
 }
 
@@ -60,6 +59,10 @@ const BATCH: usize = 1 << 14;
 
 /// Reads Parquet batch by batch. Compression is none or Snappy.
 pub struct Reader {
+    schema: SchemaRef,
+    rows: u64,
+    /// Where each column that was asked for stands among those that are read.
+    order: Vec<usize>,
     reader: ParquetRecordBatchReader,
 }
 
@@ -67,10 +70,43 @@ impl Reader {
     /// A reader of a whole Parquet file.
     ///
     /// # Errors
-    /// `Unsupported` if it is none, or is written in a way that is not read; `Io`.
+    /// `Malformed` if it is none, or is written in a way that is not read; `Io`.
     pub fn new(input: impl ChunkReader + 'static) -> Result<Self, Error> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(input)?;
-        Ok(Self { reader: builder.with_batch_size(BATCH).build()? })
+        Self::of_columns(input, None)
+    }
+
+    /// A reader of these columns only, by their positions in the file, in this order. `open` gives a reader of the file's bytes as
+    /// often as it is called; those do not share a position.
+    ///
+    /// # Errors
+    /// As [`Reader::new`]; `Malformed` if there is no such column.
+    pub fn open<S: Read + Seek + Send + 'static>(open: &Open<S>, columns: Option<&[usize]>) -> Result<Self, Error> {
+        Self::of_columns(Parts::new(open)?, columns)
+    }
+
+    fn of_columns(input: impl ChunkReader + 'static, columns: Option<&[usize]>) -> Result<Self, Error> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(input).map_err(damaged)?;
+        let there = Arc::clone(builder.schema());
+        let wanted = columns.map_or_else(|| (0..there.fields().len()).collect(), <[usize]>::to_vec);
+        let schema = there.project(&wanted).map_err(|error| Error::new(Problem::Malformed, error.to_string()))?;
+        let mut ascending = wanted.clone();
+        ascending.sort_unstable();
+        ascending.dedup();
+        let order = wanted.iter().filter_map(|column| ascending.binary_search(column).ok()).collect();
+        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), ascending);
+        let reader = builder.with_projection(mask).with_batch_size(BATCH).build().map_err(damaged)?;
+        Ok(Self { schema: Arc::new(schema), rows, order, reader })
+    }
+
+    /// The columns of the batches.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Rows of the file.
+    pub fn rows(&self) -> u64 {
+        self.rows
     }
 }
 
@@ -79,7 +115,8 @@ impl Iterator for Reader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let batch = self.reader.next()?;
-        Some(batch.map_err(|error| Error::new(Problem::Unsupported, error.to_string())))
+        let ordered = batch.and_then(|batch| batch.project(&self.order));
+        Some(ordered.map_err(|error| damaged(ParquetError::General(error.to_string()))))
     }
 }
 

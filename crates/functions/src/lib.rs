@@ -14,6 +14,8 @@ pub mod load;
 pub mod profile_qc;
 pub mod publish;
 pub mod report;
+#[cfg(feature = "sql")]
+pub mod sql;
 pub mod summarise;
 pub mod wibl_process;
 
@@ -30,6 +32,8 @@ pub fn catalog() -> Vec<Kind> {
         profile_qc::KIND,
         publish::KIND,
         report::KIND,
+        #[cfg(feature = "sql")]
+        sql::KIND,
         summarise::KIND,
         wibl_process::KIND,
         b12_validate::KIND,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_engine::{Chance, Engine, Observer, Post, Wiring};
+use tidegate_engine::{Chance, Clock, Engine, Observer, Post, Wiring};
 use tidegate_model::{ErrorKind, Setting};
 use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
 use tidegate_stores::database::sqlite::SqliteDatabase;
@@ -73,6 +73,14 @@ impl Wired {
     /// # Errors
     /// What cannot be opened.
     pub(crate) async fn build(project: &Project, observer: Option<Observer>) -> Result<Self, Stop> {
+        Self::build_at(project, observer, Arc::new(Timestamp::now)).await
+    }
+
+    /// The same by another clock.
+    ///
+    /// # Errors
+    /// As [`Wired::build`].
+    pub(crate) async fn build_at(project: &Project, observer: Option<Observer>, clock: Clock) -> Result<Self, Stop> {
         let buckets = open_buckets(project)?;
         let tables = open_tables(project).await?;
         let databases = open_databases(project)?;
@@ -96,7 +104,7 @@ impl Wired {
             mail,
             queue: Arc::new(state.clone()),
             worker: worker.clone(),
-            clock: Arc::new(Timestamp::now),
+            clock,
             chance: chance(),
         };
         let engine = Engine::new(wiring, &tidegate_functions::catalog())?;

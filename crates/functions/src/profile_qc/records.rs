@@ -40,7 +40,7 @@ impl<W: Write + Send> Sink<W> {
     pub(super) fn finish(self) -> Result<(), FormatError> {
         match self {
             Self::Csv(writer, _) => writer.finish().map(drop),
-            Self::Parquet(writer) => writer.finish(),
+            Self::Parquet(writer) => writer.finish().map(drop),
         }
     }
 }

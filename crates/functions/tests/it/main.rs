@@ -9,5 +9,7 @@ mod http_submit;
 mod load;
 mod profile_qc;
 mod report;
+#[cfg(feature = "sql")]
+mod sql;
 mod summarise;
 mod wibl_process;

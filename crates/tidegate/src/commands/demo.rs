@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tidegate_model::{Failure, Output};
 use tidegate_stores::{FailureFilter, Ledger, Page, RunFilter};
@@ -44,6 +45,9 @@ struct ShownFailure {
     object: String,
     failure: Failure,
 }
+
+/// Between one step of a pipeline's data and the next.
+const LATER: SignedDuration = SignedDuration::from_hours(1);
 
 /// Runs per page of the history.
 const PAGE: u64 = 1000;
@@ -88,8 +92,19 @@ fn show(here: &Here, demo: &Demo, root: &Path) -> Result<Shown, Stop> {
     let project = Project::open(&Here { dir: dir.clone(), env: None, printer: here.printer.clone() })?;
     wiring::work(project.pipeline.concurrency, async {
         let tally = Arc::new(Tally::default());
-        let wired = Wired::build(&project, Some(settled::counter(Arc::clone(&tally)))).await?;
-        let summary = run::once(&wired, &tally, CancellationToken::new()).await?;
+        let build = |later: SignedDuration| {
+            let observer = Some(settled::counter(Arc::clone(&tally)));
+            Wired::build_at(&project, observer, Arc::new(move || Timestamp::now() + later))
+        };
+        let mut wired = build(SignedDuration::ZERO).await?;
+        let mut objects = run::once(&wired, &tally, CancellationToken::new()).await?.objects();
+        for (step, change) in (1..).zip(demo.later) {
+            change(&dir).map_err(|error| Stop::file("written", &dir, &error))?;
+            drop(wired);
+            // Schedules are due again.
+            wired = build(LATER * step).await?;
+            objects += run::once(&wired, &tally, CancellationToken::new()).await?.objects();
+        }
         let (rows, outputs) = made(&wired).await?;
         let failures = wired.state.failures(FailureFilter::default(), Page::first(PAGE)).await?;
         let failures = failures.into_iter();
@@ -97,15 +112,7 @@ fn show(here: &Here, demo: &Demo, root: &Path) -> Result<Shown, Stop> {
             failures.map(|record| ShownFailure { object: record.event.name(), failure: record.failure }).collect();
         // Which of them ended last is chance.
         failures.sort_by(|a, b| a.object.cmp(&b.object));
-        Ok(Shown {
-            pipeline: demo.template,
-            dir,
-            objects: summary.objects(),
-            runs: summary.runs,
-            rows,
-            outputs,
-            failures,
-        })
+        Ok(Shown { pipeline: demo.template, dir, objects, runs: tally.counts(), rows, outputs, failures })
     })?
 }
 

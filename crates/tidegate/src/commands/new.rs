@@ -26,10 +26,22 @@ pub(crate) struct Template {
     pub(crate) name: &'static str,
     /// What it does, in a line.
     pub(crate) summary: &'static str,
-    /// The bucket that files are dropped into first.
-    pub(crate) entrance: &'static str,
+    /// Where data comes in first.
+    pub(crate) entrance: Entrance,
     pipeline: &'static str,
     readme: &'static str,
+    /// Further files, by their paths.
+    files: &'static [(&'static str, &'static str)],
+}
+
+/// Where the data of a pipeline come in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Entrance {
+    /// Files are dropped into this bucket.
+    Bucket(&'static str),
+    /// They are looked for in this database, a SQLite file beside the pipeline file.
+    #[cfg(feature = "sql")]
+    Database(&'static str),
 }
 
 /// Every template.
@@ -37,31 +49,60 @@ pub(crate) static TEMPLATES: &[Template] = &[
     Template {
         name: "csv-to-table",
         summary: "a CSV that lands becomes rows of a table",
-        entrance: "incoming",
+        entrance: Entrance::Bucket("incoming"),
         pipeline: include_str!("../templates/csv-to-table/tidegate.toml"),
         readme: include_str!("../templates/csv-to-table/README.md"),
+        files: &[],
     },
     Template {
         name: "profiles",
         summary: "sensors' deployments become quality-controlled NetCDF, private and public",
-        entrance: "raw",
+        entrance: Entrance::Bucket("raw"),
         pipeline: include_str!("../templates/profiles/tidegate.toml"),
         readme: include_str!("../templates/profiles/README.md"),
+        files: &[],
     },
     Template {
         name: "review",
         summary: "each hydrographic file of a store comes to a row of statistics",
-        entrance: "data",
+        entrance: Entrance::Bucket("data"),
         pipeline: include_str!("../templates/review/tidegate.toml"),
         readme: include_str!("../templates/review/README.md"),
+        files: &[],
     },
     Template {
         name: "bathymetry",
         summary: "files of WIBL loggers become B-12 GeoJSON, are checked and sent to the archive",
-        entrance: "incoming",
+        entrance: Entrance::Bucket("incoming"),
         pipeline: include_str!("../templates/bathymetry/tidegate.toml"),
         readme: include_str!("../templates/bathymetry/README.md"),
+        files: &[],
     },
+    #[cfg(feature = "sql")]
+    Template {
+        name: "warehouse",
+        summary: "an operational database becomes a star schema in a warehouse, every version kept",
+        entrance: Entrance::Database("totesys.db"),
+        pipeline: include_str!("../templates/warehouse/tidegate.toml"),
+        readme: include_str!("../templates/warehouse/README.md"),
+        files: STAR,
+    },
+];
+
+/// The statements of the star schema.
+#[cfg(feature = "sql")]
+static STAR: &[(&str, &str)] = &[
+    ("star/dim_counterparty.sql", include_str!("../templates/warehouse/star/dim_counterparty.sql")),
+    ("star/dim_currency.sql", include_str!("../templates/warehouse/star/dim_currency.sql")),
+    ("star/dim_date.sql", include_str!("../templates/warehouse/star/dim_date.sql")),
+    ("star/dim_design.sql", include_str!("../templates/warehouse/star/dim_design.sql")),
+    ("star/dim_location.sql", include_str!("../templates/warehouse/star/dim_location.sql")),
+    ("star/dim_payment_type.sql", include_str!("../templates/warehouse/star/dim_payment_type.sql")),
+    ("star/dim_staff.sql", include_str!("../templates/warehouse/star/dim_staff.sql")),
+    ("star/dim_transaction.sql", include_str!("../templates/warehouse/star/dim_transaction.sql")),
+    ("star/fact_payment.sql", include_str!("../templates/warehouse/star/fact_payment.sql")),
+    ("star/fact_purchase_order.sql", include_str!("../templates/warehouse/star/fact_purchase_order.sql")),
+    ("star/fact_sales_order.sql", include_str!("../templates/warehouse/star/fact_sales_order.sql")),
 ];
 
 /// Writes the template, or lists them.
@@ -78,9 +119,13 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     }
     here.printer.line(&dir.join(FILE).display().to_string())?;
-    let into = dir.join("buckets").join(template.entrance);
     let change_dir = if dir == here.dir { String::new() } else { format!(" -C {}", dir.display()) };
-    here.printer.hint(&format!("put a file into `{}`, then: tidegate{change_dir} run --once", into.display()));
+    let first = match template.entrance {
+        Entrance::Bucket(bucket) => format!("put a file into `{}`", dir.join("buckets").join(bucket).display()),
+        #[cfg(feature = "sql")]
+        Entrance::Database(file) => format!("put the database there as `{}`", dir.join(file).display()),
+    };
+    here.printer.hint(&format!("{first}, then: tidegate{change_dir} run --once"));
     Ok(Exit::Done)
 }
 
@@ -100,12 +145,16 @@ fn list(here: &Here) -> Result<Exit, Stop> {
 }
 
 impl Template {
-    /// Writes the pipeline file, a README and the entrance bucket. Nothing that is there is replaced.
+    /// Writes the pipeline file, what goes with it, and the entrance bucket. Nothing that is there is replaced.
     ///
     /// # Errors
     /// If there is a pipeline file already, or the directory cannot be written.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), Stop> {
-        let entrance = dir.join("buckets").join(self.entrance);
+        let entrance = match self.entrance {
+            Entrance::Bucket(bucket) => dir.join("buckets").join(bucket),
+            #[cfg(feature = "sql")]
+            Entrance::Database(_) => dir.to_owned(),
+        };
         let path = dir.join(FILE);
         if path.symlink_metadata().is_ok() {
             return Err(Stop::wrong(format!("`{}` is there already, and is not replaced", path.display()))
@@ -116,11 +165,16 @@ impl Template {
             let file = fs::OpenOptions::new().write(true).create_new(true).open(path);
             file.and_then(|mut file| file.write_all(text.as_bytes()))
         };
-        match write(&dir.join("README.md"), self.readme) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(Stop::file("written", &dir.join("README.md"), &error));
+        for (name, text) in [("README.md", self.readme)].iter().chain(self.files) {
+            let path = dir.join(name);
+            let folder = path.parent().unwrap_or(dir);
+            fs::create_dir_all(folder).map_err(|error| Stop::file("made", folder, &error))?;
+            match write(&path, text) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(Stop::file("written", &path, &error));
+                }
+                _ => {}
             }
-            _ => {}
         }
         write(&path, self.pipeline).map_err(|error| Stop::file("written", &path, &error))
     }

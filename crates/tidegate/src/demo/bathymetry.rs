@@ -12,6 +12,7 @@ use super::{Demo, Numbers, archive};
 pub(super) const DEMO: Demo = Demo {
     template: "bathymetry",
     fill,
+    later: &[],
     look: &["runs", "failures", "trace incoming/harbour.wibl", "table export submissions"],
 };
 

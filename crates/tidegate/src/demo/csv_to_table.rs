@@ -10,6 +10,7 @@ use super::{Demo, Numbers};
 pub(super) const DEMO: Demo = Demo {
     template: "csv-to-table",
     fill,
+    later: &[],
     look: &["status", "failures", "trace incoming/people-2024.csv", "table export people"],
 };
 

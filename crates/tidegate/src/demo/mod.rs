@@ -15,6 +15,8 @@ pub(crate) struct Demo {
     pub(crate) template: &'static str,
     /// Fills the buckets of the pipeline in this directory.
     pub(crate) fill: fn(&Path) -> io::Result<()>,
+    /// What happens to its data later: after each of these, the pipeline runs once more.
+    pub(crate) later: &'static [fn(&Path) -> io::Result<()>],
     /// What to type to look further, after `tidegate -C DIR`.
     pub(crate) look: &'static [&'static str],
 }

@@ -10,6 +10,7 @@ use super::{Demo, Numbers};
 pub(super) const DEMO: Demo = Demo {
     template: "profiles",
     fill,
+    later: &[],
     look: &[
         "status",
         "failures",

@@ -13,6 +13,7 @@ use super::{Demo, Numbers};
 pub(super) const DEMO: Demo = Demo {
     template: "review",
     fill,
+    later: &[],
     look: &["status", "failures", "table get statistics 77XX20240110_hy1.csv", "table export statistics"],
 };
 

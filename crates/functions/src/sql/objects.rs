@@ -1,0 +1,160 @@
+//! Objects of a manifest, at hand as local files whose bytes are those that the manifest vouches for.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use object_store::path::Path;
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
+use sha2::{Digest, Sha256};
+use tidegate_formats::manifest::ObjectEntry;
+use tidegate_model::{ErrorKind, Failure};
+
+use crate::summarise::joined;
+
+/// The bytes of an object.
+#[derive(Debug, Clone)]
+pub(super) struct Local {
+    file: Arc<File>,
+    pub(super) size: u64,
+    /// Its key, for failures.
+    pub(super) key: String,
+}
+
+impl Local {
+    /// Brings an object here and holds it against its entry.
+    ///
+    /// # Errors
+    /// `R1011` if it is not there or is another, `R0008` if it cannot be kept.
+    pub(super) async fn fetch(store: &dyn ObjectStore, entry: &ObjectEntry) -> Result<Self, Failure> {
+        let path = Path::parse(&entry.key).map_err(|error| differs(entry, &error.to_string()))?;
+        let result = store.get(&path).await.map_err(|error| missing(entry, error))?;
+        let size = result.meta.size;
+        if size != entry.size {
+            return Err(differs(entry, &format!("it has {size} bytes, and its manifest says {}", entry.size)));
+        }
+        let file = match result.payload {
+            GetResultPayload::File(file, _) => file,
+            GetResultPayload::Stream(mut stream) => {
+                let mut copy = tempfile::tempfile().map_err(no_space)?;
+                while let Some(bytes) = stream.next().await {
+                    copy.write_all(&bytes.map_err(|error| missing(entry, error))?).map_err(no_space)?;
+                }
+                copy
+            }
+        };
+        let local = Self { file: Arc::new(file), size, key: entry.key.clone() };
+        let mut reader = local.reader();
+        let hash = tokio::task::spawn_blocking(move || -> io::Result<String> {
+            let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+            loop {
+                let count = reader.read(&mut buffer)?;
+                if count == 0 {
+                    return Ok(hex(&hasher.finalize()));
+                }
+                hasher.update(&buffer[..count]);
+            }
+        });
+        let hash = joined(hash.await)?.map_err(no_space)?;
+        if hash == entry.sha256 { Ok(local) } else { Err(differs(entry, "its SHA-256 is not what its manifest says")) }
+    }
+
+    /// A reader from the first byte, independent of every other.
+    pub(super) fn reader(&self) -> LocalReader {
+        LocalReader { file: Arc::clone(&self.file), size: self.size, at: 0 }
+    }
+}
+
+/// Reads a [`Local`].
+pub(super) struct LocalReader {
+    file: Arc<File>,
+    size: u64,
+    at: u64,
+}
+
+impl Read for LocalReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        let count = read_at(&self.file, &mut buffer[..wanted], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for LocalReader {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        let target = match position {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(offset) => self.size.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
+        };
+        self.at = target.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+/// Counts and hashes what is written through it.
+pub(super) struct Sealed<W> {
+    output: W,
+    hasher: Sha256,
+    size: u64,
+}
+
+impl<W: Write> Sealed<W> {
+    pub(super) fn new(output: W) -> Self {
+        Self { output, hasher: Sha256::new(), size: 0 }
+    }
+
+    /// The output, and its entry of `rows` rows under `key`.
+    pub(super) fn finish(self, key: &str, rows: u64) -> (W, ObjectEntry) {
+        let entry = ObjectEntry { key: key.to_owned(), sha256: hex(&self.hasher.finalize()), size: self.size, rows };
+        (self.output, entry)
+    }
+}
+
+impl<W: Write> Write for Sealed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.output.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn missing(entry: &ObjectEntry, error: object_store::Error) -> Failure {
+    if matches!(error, object_store::Error::NotFound { .. }) {
+        return differs(entry, "it is not there");
+    }
+    tidegate_stores::Error::from(error).into_failure("R1011")
+}
+
+fn differs(entry: &ObjectEntry, what: &str) -> Failure {
+    Failure::new("R1011", ErrorKind::Corrupt, format!("the object `{}`: {what}", entry.key))
+        .expected("the object as it was when its manifest was written: objects of a run are never changed")
+        .help("bring it back from the bucket's versions or a backup, then `tidegate failures retry`")
+}
+
+fn no_space(error: io::Error) -> Failure {
+    Failure::new("R0008", ErrorKind::Unavailable, format!("a temporary file: {error}"))
+        .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
+}
