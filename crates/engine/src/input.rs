@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use futures::StreamExt;
 use object_store::{GetOptions, GetResultPayload, ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
@@ -12,12 +13,36 @@ use tidegate_model::{ErrorKind, Failure, ObjectVersion};
 use crate::context::{Made, SUPERSEDED, lock};
 use crate::{Context, hex};
 
-/// A local, seekable file with the object's bytes: the bucket's own file where the bucket is a directory, else a copy
-/// in a temporary file. Readers are independent of each other.
+/// Up to this size an object is copied into memory.
+const SMALL: u64 = 256 << 10;
+
+/// The object's bytes at hand: the bucket's own file where it gives one, else a copy, in memory if it is small, or in a
+/// temporary file. Readers are independent of each other.
 pub struct Input {
-    file: Arc<File>,
+    bytes: AtHand,
     size: u64,
     made: Arc<Mutex<Made>>,
+}
+
+/// Where the bytes are.
+#[derive(Clone)]
+enum AtHand {
+    Memory(Bytes),
+    File(Arc<File>),
+}
+
+impl AtHand {
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        match self {
+            Self::File(file) => read_at(file, buffer, at),
+            Self::Memory(bytes) => {
+                let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+                let count = rest.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&rest[..count]);
+                Ok(count)
+            }
+        }
+    }
 }
 
 impl Input {
@@ -29,18 +54,21 @@ impl Input {
         if result.meta.size != object.size {
             return Err(superseded(object));
         }
-        let file = match result.payload {
-            GetResultPayload::File(file, _) => file,
+        let bytes = match result.payload {
+            GetResultPayload::File(file, _) => AtHand::File(Arc::new(file)),
+            GetResultPayload::Stream(_) if object.size <= SMALL => {
+                AtHand::Memory(result.bytes().await.map_err(|error| read_failure(object, error))?)
+            }
             GetResultPayload::Stream(mut stream) => {
                 let mut copy = tempfile::tempfile().map_err(copy_failure)?;
                 while let Some(bytes) = stream.next().await {
                     let bytes = bytes.map_err(|error| read_failure(object, error))?;
                     copy.write_all(&bytes).map_err(copy_failure)?;
                 }
-                copy
+                AtHand::File(Arc::new(copy))
             }
         };
-        Ok(Self { file: Arc::new(file), size: object.size, made: context.shared_made() })
+        Ok(Self { bytes, size: object.size, made: context.shared_made() })
     }
 
     /// Size in bytes.
@@ -52,7 +80,7 @@ impl Input {
     pub fn reader(&self) -> InputReader {
         let is_hashed = lock(&self.made).input_sha256.is_some();
         InputReader {
-            file: Arc::clone(&self.file),
+            bytes: self.bytes.clone(),
             size: self.size,
             at: 0,
             hasher: (!is_hashed).then(Sha256::new),
@@ -63,7 +91,7 @@ impl Input {
 
 /// Reads an [`Input`]; see [`Input::reader`].
 pub struct InputReader {
-    file: Arc<File>,
+    bytes: AtHand,
     size: u64,
     at: u64,
     /// Gone once a seek made the hash meaningless, or the hash is recorded.
@@ -75,7 +103,7 @@ impl Read for InputReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.size - self.at).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
-        let count = read_at(&self.file, &mut buffer[..wanted], self.at)?;
+        let count = self.bytes.read_at(&mut buffer[..wanted], self.at)?;
         if count == 0 && wanted > 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the object shrank while it was read"));
         }

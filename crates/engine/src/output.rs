@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 
 use bytes::Bytes;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload, PutResult};
 use sha2::{Digest, Sha256};
+use tempfile::{SpooledData, SpooledTempFile};
 use tidegate_model::{ErrorKind, Failure, Key, Output};
 
 use crate::hex;
@@ -13,11 +15,15 @@ use crate::hex;
 /// From this size on an output is put in parts.
 const PART: usize = 8 << 20;
 
-/// An output object under way: bytes go to a temporary file without a name, and into the hash.
+/// Up to this size an output waits in memory: most are small, and a file of their own would cost more than their bytes.
+const SMALL: usize = 256 << 10;
+
+/// An output object under way: bytes go to memory, or if they become many to a temporary file without a name, and into the
+/// hash.
 pub struct OutputFile {
     bucket: String,
     key: String,
-    file: BufWriter<File>,
+    file: BufWriter<SpooledTempFile>,
     size: u64,
     hasher: Sha256,
     /// True if it must not replace an object.
@@ -29,11 +35,10 @@ impl OutputFile {
         let key = Key::new(key).map_err(|error| {
             Failure::new("R0002", ErrorKind::Invalid, format!("`{key}` cannot be the key of an output: {error}"))
         })?;
-        let file = tempfile::tempfile().map_err(file_failure)?;
         Ok(Self {
             bucket: bucket.to_owned(),
             key: key.as_str().to_owned(),
-            file: BufWriter::with_capacity(1 << 16, file),
+            file: BufWriter::with_capacity(1 << 16, SpooledTempFile::new(SMALL)),
             size: 0,
             hasher: Sha256::new(),
             is_once: false,
@@ -71,23 +76,20 @@ impl OutputFile {
 
     /// Puts the finished object into its bucket: nobody sees a part of it.
     pub(crate) async fn commit(self, store: &dyn ObjectStore) -> Result<Output, Failure> {
-        let path = object_store::path::Path::parse(&self.key)
+        let path = Path::parse(&self.key)
             .map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))?;
-        let mut file = self.file.into_inner().map_err(|error| file_failure(error.into_error()))?;
-        file.rewind().map_err(file_failure)?;
-        let put = if self.size <= PART as u64 || self.is_once {
-            let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
-            file.read_to_end(&mut bytes).map_err(file_failure)?;
-            let mode = if self.is_once { PutMode::Create } else { PutMode::Overwrite };
-            store.put_opts(&path, PutPayload::from(bytes), mode.into()).await.map_err(put_failure)?
-        } else {
-            let mut upload = store.put_multipart(&path).await.map_err(put_failure)?;
-            match put_parts(upload.as_mut(), &mut file).await {
-                Ok(()) => upload.complete().await.map_err(put_failure)?,
-                Err(failure) => {
-                    // Best effort: a store drops unfinished parts by itself in time.
-                    let _ = upload.abort().await;
-                    return Err(failure);
+        let file = self.file.into_inner().map_err(|error| file_failure(error.into_error()))?;
+        let mode = if self.is_once { PutMode::Create } else { PutMode::Overwrite };
+        let put = match file.into_inner() {
+            SpooledData::InMemory(bytes) => put_whole(store, &path, bytes.into_inner(), mode).await?,
+            SpooledData::OnDisk(mut file) => {
+                file.rewind().map_err(file_failure)?;
+                if self.size <= PART as u64 || self.is_once {
+                    let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
+                    file.read_to_end(&mut bytes).map_err(file_failure)?;
+                    put_whole(store, &path, bytes, mode).await?
+                } else {
+                    put_in_parts(store, &path, &mut file).await?
                 }
             }
         };
@@ -98,6 +100,22 @@ impl OutputFile {
             sha256: hex(&self.hasher.finalize()),
             etag: put.e_tag,
         })
+    }
+}
+
+async fn put_whole(store: &dyn ObjectStore, path: &Path, bytes: Vec<u8>, mode: PutMode) -> Result<PutResult, Failure> {
+    store.put_opts(path, PutPayload::from(bytes), mode.into()).await.map_err(put_failure)
+}
+
+async fn put_in_parts(store: &dyn ObjectStore, path: &Path, file: &mut File) -> Result<PutResult, Failure> {
+    let mut upload = store.put_multipart(path).await.map_err(put_failure)?;
+    match put_parts(upload.as_mut(), file).await {
+        Ok(()) => upload.complete().await.map_err(put_failure),
+        Err(failure) => {
+            // Best effort: a store drops unfinished parts by itself in time.
+            let _ = upload.abort().await;
+            Err(failure)
+        }
     }
 }
 

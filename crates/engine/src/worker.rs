@@ -95,7 +95,9 @@ impl Engine {
         if until == Until::Drained && tasks.is_empty() && self.is_drained(now).await? {
             return Ok(true);
         }
-        let wait = self.until_next_due(names, now).await?;
+        // Nothing can start before a place is free.
+        let is_full = tasks.len() >= self.wiring.pipeline.concurrency;
+        let wait = if is_full { POLL } else { self.until_next_due(names, now).await? };
         tokio::select! {
             () = self.wiring.queue.changed() => {}
             Some(done) = tasks.join_next() => forget(&mut turns.busy, done),

@@ -17,6 +17,7 @@ pub mod report;
 #[cfg(feature = "sql")]
 pub mod sql;
 pub mod summarise;
+mod together;
 pub mod wibl_process;
 
 use tidegate_engine::Kind;

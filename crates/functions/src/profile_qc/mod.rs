@@ -35,6 +35,8 @@ pub use options::{Layout, Options};
 pub use read::read;
 use status::{Book, Cells};
 
+use crate::together::Together;
+
 /// What `profile-qc` tells about itself.
 pub static SPEC: KindSpec = KindSpec {
     name: "profile-qc",
@@ -57,10 +59,12 @@ pub(crate) const ENDING: &str = "_qc.nc";
 struct ProfileQc {
     options: Arc<Options>,
     book: Book,
+    vessels: Together<(), Result<Arc<Vessels>, Failure>>,
 }
 
 fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Function>, Failure> {
-    Ok(Box::new(ProfileQc { options: Arc::new(Options::read(function, pipeline)?), book: Book::default() }))
+    let options = Arc::new(Options::read(function, pipeline)?);
+    Ok(Box::new(ProfileQc { options, book: Book::default(), vessels: Together::default() }))
 }
 
 /// A deployment to be checked.
@@ -196,10 +200,19 @@ impl Function for ProfileQc {
 }
 
 impl ProfileQc {
+    /// The vessels, as their table has them now.
+    async fn vessels(&self, context: &Context) -> Result<Arc<Vessels>, Failure> {
+        let name = &self.options.vessels;
+        let table = context.table(name)?;
+        let read = async |asked: Vec<()>| vec![tables::vessels(table.as_ref(), name).await.map(Arc::new); asked.len()];
+        let stopped = || Failure::new("R0012", ErrorKind::Unavailable, "the attempt that read the vessels was stopped");
+        self.vessels.ask((), read).await.unwrap_or_else(|| Err(stopped()))
+    }
+
     async fn work(&self, context: &Context, key: &str) -> Result<Done, Failure> {
         let options = Arc::clone(&self.options);
         let input = context.input().await?;
-        let vessels = tables::vessels(context.table(&options.vessels)?.as_ref(), &options.vessels).await?;
+        let vessels = self.vessels(context).await?;
         let overrides = match &options.overrides {
             Some(table) => tables::overrides(context.table(table)?.as_ref(), key).await?,
             None => Vec::new(),

@@ -1,6 +1,6 @@
 //! A row a deployment: what the status file of ops_qc says, by the same names, and what it does not.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use tidegate_engine::Context;
@@ -9,7 +9,8 @@ use tidegate_model::{ErrorKind, Failure, RunId, ValueType};
 use tidegate_ocean::check::{Checked, OPS_QC_STATUS, ops_qc_status};
 use tidegate_stores::table::arrow_schema;
 use tidegate_stores::{Load, LoadMode, LoadReport, OnDuplicate, Table};
-use tokio::sync::oneshot;
+
+use crate::together::Together;
 
 /// A cell of the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,13 +113,9 @@ pub(crate) fn of_key(name: &str) -> Cells {
     vec![(KEY.to_owned(), Cell::Text(Some(super::stem(name).to_owned())))]
 }
 
-/// Writes rows into their table. Rows that come while others are being written wait, and are written together: a load costs
-/// the same whether it has one row or many.
+/// Writes rows into their table; rows that come while others are being written are written together.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
-    waiting: Mutex<Vec<Entry>>,
-    turn: tokio::sync::Mutex<()>,
-}
+pub(crate) struct Book(Together<Entry, Result<LoadReport, Failure>>);
 
 /// A row that waits.
 #[derive(Debug)]
@@ -126,7 +123,6 @@ struct Entry {
     /// The attempt that says so.
     attempt: String,
     cells: Cells,
-    done: oneshot::Sender<Result<LoadReport, Failure>>,
 }
 
 impl Book {
@@ -140,56 +136,35 @@ impl Book {
         {
             key.0.clone_from(&only.name);
         }
-        let (done, mut result) = oneshot::channel();
-        let attempt = format!("{} {}", context.run(), context.attempt());
-        self.entries().push(Entry { attempt, cells, done });
-        let _turn = self.turn.lock().await;
-        let mut told = result.try_recv();
-        if matches!(told, Err(oneshot::error::TryRecvError::Empty)) {
-            let entries = std::mem::take(&mut *self.entries());
-            write_all(context.unnoted_table(table)?.as_ref(), entries).await;
-            told = result.try_recv();
-        }
-        let report = told.unwrap_or_else(|_| {
-            // Whoever wrote it was stopped.
-            Err(Failure::new(
-                "R0325",
-                ErrorKind::Unavailable,
-                "the row was not written, because another attempt was stopped",
-            ))
+        let entry = Entry { attempt: format!("{} {}", context.run(), context.attempt()), cells };
+        let place = context.unnoted_table(table)?;
+        let told = self.0.ask(entry, async |entries| write_all(place.as_ref(), entries).await).await;
+        let report = told.unwrap_or_else(|| {
+            let reason = "the row was not written, because another attempt was stopped";
+            Err(Failure::new("R0325", ErrorKind::Unavailable, reason))
         })?;
         context.note_rows(table, &report);
         Ok(())
     }
-
-    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
-        // Nothing panics while it is held.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Writes rows, those of the same columns together, and tells each how it went.
-async fn write_all(table: &dyn Table, mut entries: Vec<Entry>) {
-    while let Some(first) = entries.first() {
-        let columns: Vec<(String, ValueType)> =
-            first.cells.iter().map(|(name, cell)| (name.clone(), value_type(cell))).collect();
-        let is_same = |entry: &Entry| {
-            let theirs = entry.cells.iter().map(|(name, cell)| (name.as_str(), value_type(cell)));
-            theirs.eq(columns.iter().map(|(name, value)| (name.as_str(), *value)))
-        };
-        let (group, rest): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_same);
-        entries = rest;
-        let result = write_group(table, columns, &group).await;
-        let mut sums = result.as_ref().cloned().unwrap_or_default();
-        for entry in group {
-            let told = match &result {
-                Ok(_) => Ok(one_of(&mut sums)),
-                Err(failure) => Err(failure.clone()),
-            };
-            // Whoever waited may have been stopped.
-            let _ = entry.done.send(told);
+/// Writes rows, those of the same columns together, and tells of each how it went.
+async fn write_all(table: &dyn Table, entries: Vec<Entry>) -> Vec<Result<LoadReport, Failure>> {
+    let columns_of = |entry: &Entry| -> Vec<(String, ValueType)> {
+        entry.cells.iter().map(|(name, cell)| (name.clone(), value_type(cell))).collect()
+    };
+    let mut told: Vec<Option<Result<LoadReport, Failure>>> = vec![None; entries.len()];
+    while let Some(first) = told.iter().position(Option::is_none) {
+        let columns = columns_of(&entries[first]);
+        let is_in = |index: &usize| told[*index].is_none() && columns_of(&entries[*index]) == columns;
+        let group: Vec<usize> = (first..entries.len()).filter(is_in).collect();
+        let rows: Vec<&Entry> = group.iter().map(|index| &entries[*index]).collect();
+        let mut result = write_group(table, columns, &rows).await;
+        for index in group {
+            told[index] = Some(result.as_mut().map(one_of).map_err(|failure| failure.clone()));
         }
     }
+    told.into_iter().flatten().collect()
 }
 
 /// One row's part of the sums; which row was new and which changed is not told one by one.
@@ -212,7 +187,7 @@ fn one_of(sums: &mut LoadReport) -> LoadReport {
 async fn write_group(
     table: &dyn Table,
     columns: Vec<(String, ValueType)>,
-    group: &[Entry],
+    group: &[&Entry],
 ) -> Result<LoadReport, Failure> {
     let attempts: Vec<&str> = group.iter().map(|entry| entry.attempt.as_str()).collect();
     let arrays = columns.iter().enumerate().map(|(index, (_, value))| -> ArrayRef {

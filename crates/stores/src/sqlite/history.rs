@@ -234,8 +234,8 @@ pub(super) fn counts(connection: &Connection) -> Result<Vec<FunctionCounts>> {
     let mut all: Vec<FunctionCounts> = Vec::new();
     let groups = collect(
         connection,
-        "SELECT function, state, count(*), sum(rejected), max(settled_at) FROM run GROUP BY function, state
-         ORDER BY function",
+        "SELECT function, state, count(*), sum(rejected), max(settled_at) FROM run WHERE event > 0
+         GROUP BY function, state ORDER BY function",
         &[],
         |row| {
             Ok((

@@ -9,10 +9,9 @@ use tidegate_model::{Event, EventId, ObjectVersion, Revision, RunId, RunState};
 
 use super::records::{EVENT_COLUMNS, StoredEvent, corrupt, event_of, put_outputs, run_id, to_json};
 use super::{State, history, micros, moment, queue};
-use crate::admit;
 use crate::{
     Admission, Admit, Admitted, Arrival, Attempt, Claim, FailureFilter, FailureRecord, FunctionCounts, Item, Ledger,
-    Page, Reject, Result, RunFilter, RunRecord, Settlement, Verdict, WorkerId,
+    NewRun, Page, Reject, Result, RunFilter, RunRecord, Settlement, Verdict, WorkerId,
 };
 
 #[async_trait]
@@ -28,7 +27,7 @@ impl Admit for State {
     async fn admit_and_enqueue(&self, admissions: Vec<Admission>) -> Result<Vec<Admitted>> {
         let admitted = self
             .write(move |connection| {
-                admissions.iter().map(|admission| admit_and_enqueue(connection, admission)).collect()
+                admissions.iter().map(|admission| admit_one(connection, admission, true)).collect()
             })
             .await?;
         self.changed.notify_one();
@@ -201,7 +200,7 @@ fn admit_new(connection: &Connection, admission: &Admission) -> Result<Arrival> 
             return Ok(Arrival::Again { last, sha256 });
         }
     }
-    admit_and_enqueue(connection, admission)?;
+    admit_one(connection, admission, true)?;
     Ok(Arrival::Admitted)
 }
 
@@ -211,14 +210,8 @@ fn has_key(connection: &Connection, object: &ObjectVersion) -> Result<bool> {
     Ok(statement.exists([&object.bucket, &object.key])?)
 }
 
-fn admit_and_enqueue(connection: &Connection, admission: &Admission) -> Result<Admitted> {
-    let admitted = admit_one(connection, admission, true)?;
-    queue::insert(connection, admit::items(admission, &admitted))?;
-    Ok(admitted)
-}
-
-/// `enqueued`: the runs go into the queue in the same transaction, so that nothing is left to acknowledge.
-fn admit_one(connection: &Connection, admission: &Admission, enqueued: bool) -> Result<Admitted> {
+/// `enqueue`: the runs go into the queue in the same transaction, so that nothing is left to acknowledge.
+fn admit_one(connection: &Connection, admission: &Admission, enqueue: bool) -> Result<Admitted> {
     let id = admission.event.id();
     let stored = StoredEvent::from(&admission.event);
     let unrouted = admission.unrouted.as_ref().map(to_json).transpose()?;
@@ -240,7 +233,7 @@ fn admit_one(connection: &Connection, admission: &Admission, enqueued: bool) -> 
             micros(admission.seen_at),
             admission.hops,
             unrouted,
-            enqueued
+            enqueue
         ])?;
     let is_new = inserted == 1;
     let seq = if is_new {
@@ -248,23 +241,18 @@ fn admit_one(connection: &Connection, admission: &Admission, enqueued: bool) -> 
     } else {
         find(connection, &admission.event)?.ok_or_else(|| corrupt("an event that is there and is not"))?.0
     };
-    let mut insert_run = connection.prepare_cached(
-        "INSERT INTO run (id, event, function, revision, state) VALUES (?1, ?2, ?3, ?4, 'waiting')
-         ON CONFLICT (id) DO NOTHING",
-    )?;
-    let mut state_of = connection.prepare_cached("SELECT state FROM run WHERE id = ?1")?;
+    let group = admission.event.group();
     let mut unsettled = Vec::new();
     let mut added = false;
     for new in &admission.runs {
-        let is_new_run =
-            insert_run.execute(params![new.run.as_bytes(), seq, new.function, new.revision.as_bytes()])? == 1;
-        added |= is_new_run;
-        let is_settled = !is_new_run && {
-            let state: String = state_of.query_row([new.run.as_bytes()], |row| row.get(0))?;
-            RunState::parse(&state).ok_or_else(|| corrupt("a run in an unknown state"))?.is_settled()
-        };
-        if !is_settled {
-            unsettled.push(new.run);
+        let (run, is_new, is_settled) = admit_run(connection, seq, new)?;
+        added |= is_new;
+        if is_settled {
+            continue;
+        }
+        unsettled.push(new.run);
+        if enqueue {
+            queue::put(connection, run, &new.function, &group, micros(admission.seen_at))?;
         }
     }
     if added && !is_new {
@@ -272,9 +260,29 @@ fn admit_one(connection: &Connection, admission: &Admission, enqueued: bool) -> 
         // and the object is no longer unrouted.
         connection
             .prepare_cached("UPDATE event SET acknowledged = ?2, unrouted = NULL WHERE seq = ?1")?
-            .execute(params![seq, enqueued])?;
+            .execute(params![seq, enqueue])?;
     }
     Ok(Admitted { event: id, is_new, unsettled })
+}
+
+/// The row number of a run of the event with row number `event`, whether it is new, and whether it is settled.
+fn admit_run(connection: &Connection, event: i64, new: &NewRun) -> Result<(i64, bool, bool)> {
+    let added = connection
+        .prepare_cached(
+            "INSERT INTO run (id, event, function, revision, state) VALUES (?1, ?2, ?3, ?4, 'waiting')
+             ON CONFLICT (id) DO UPDATE SET event = ?2, revision = ?4, state = 'waiting' WHERE event = 0
+             RETURNING seq",
+        )?
+        .query_row(params![new.run.as_bytes(), event, new.function, new.revision.as_bytes()], |row| row.get(0))
+        .optional()?;
+    if let Some(run) = added {
+        return Ok((run, true, false));
+    }
+    let (run, state): (i64, String) = connection
+        .prepare_cached("SELECT seq, state FROM run WHERE id = ?1")?
+        .query_row([new.run.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let state = RunState::parse(&state).ok_or_else(|| corrupt("a run in an unknown state"))?;
+    Ok((run, false, state.is_settled()))
 }
 
 fn unacknowledged(connection: &Connection, limit: usize) -> Result<Vec<(EventId, Vec<Item>)>> {
@@ -314,7 +322,7 @@ fn claim(connection: &Connection, run: RunId, worker: &WorkerId, now: Timestamp)
         .optional()?;
     let Some((event_seq, function, revision, attempts, before)) = claimed else {
         let state = connection
-            .prepare_cached("SELECT state FROM run WHERE id = ?1")?
+            .prepare_cached("SELECT state FROM run WHERE id = ?1 AND event > 0")?
             .query_row([run.as_bytes()], |row| row.get::<_, String>(0))
             .optional()?;
         return Ok(match state {

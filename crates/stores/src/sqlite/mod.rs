@@ -25,7 +25,7 @@ use crate::{Error, Result};
 pub use liveness::Alive;
 
 /// Raised with every change of `schema.sql`; the database carries it as `user_version`.
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 
 /// How long a write waits for another process to finish its own.
 const BUSY: Duration = Duration::from_secs(10);
@@ -132,20 +132,20 @@ fn prepare(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match version {
-        0 => {
-            connection.execute_batch(include_str!("schema.sql"))?;
-            connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        }
-        1 => {
-            connection.execute_batch(include_str!("upgrade-2.sql"))?;
-            connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        }
-        SCHEMA_VERSION => {}
+    let (upgrade_2, upgrade_3) = (include_str!("upgrade-2.sql"), include_str!("upgrade-3.sql"));
+    let steps: &[&str] = match version {
+        0 => &[include_str!("schema.sql")],
+        1 => &[upgrade_2, upgrade_3],
+        2 => &[upgrade_3],
+        SCHEMA_VERSION => &[],
         newer => {
             let what = format!("the state database has version {newer}, this tidegate knows {SCHEMA_VERSION}");
             return Err(Error::new(ErrorKind::Invalid, what).help("use the newer tidegate that made it"));
         }
+    };
+    for step in steps {
+        connection.execute_batch(step)?;
+        connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
     connection.execute_batch("COMMIT")?;
     Ok(())

@@ -1,10 +1,12 @@
 //! Hops 3 and 4 on SQLite: the table `queue`.
 //!
+//! It knows runs by their row number in `run`: ids are hashes, and an index of hashes is what a page cache likes least. A run
+//! that another ledger keeps, because only the queue is here, gets a row in `run` that belongs to no event.
+//!
 //! One column, `due`, says both when a waiting run may be leased and when a lease ends, so an expired lease needs no
 //! sweeper: it simply is due again. A lease is known by its worker and its number of receives, so that an older lease of
 //! the same worker ends nothing.
 
-use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ impl Queue for State {
         if items.is_empty() {
             return Ok(());
         }
-        self.write(move |connection| insert(connection, items.iter())).await?;
+        self.write(move |connection| items.iter().try_for_each(|item| enqueue(connection, item))).await?;
         self.changed.notify_one();
         Ok(())
     }
@@ -52,8 +54,9 @@ impl Queue for State {
     async fn extend(&self, worker: &WorkerId, runs: Vec<RunId>, until: Timestamp) -> Result<Vec<RunId>> {
         let worker = worker.clone();
         self.write(move |connection| {
-            let mut statement =
-                connection.prepare_cached("UPDATE queue SET due = ?1 WHERE run = ?2 AND worker = ?3")?;
+            let mut statement = connection.prepare_cached(
+                "UPDATE queue SET due = ?1 WHERE run = (SELECT seq FROM run WHERE id = ?2) AND worker = ?3",
+            )?;
             let mut lost = Vec::new();
             for run in &runs {
                 if statement.execute(params![micros(until), run.as_bytes(), worker.0])? == 0 {
@@ -70,7 +73,7 @@ impl Queue for State {
             connection
                 .prepare_cached(
                     "UPDATE queue SET worker = NULL, due = ?1, receives = receives - ?2
-                     WHERE run = ?3 AND worker = ?4 AND receives = ?5",
+                     WHERE run = (SELECT seq FROM run WHERE id = ?3) AND worker = ?4 AND receives = ?5",
                 )?
                 .execute(params![
                     micros(due),
@@ -88,9 +91,16 @@ impl Queue for State {
 
     async fn acknowledge(&self, lease: Lease) -> Result<()> {
         self.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM queue WHERE run = ?1 AND worker = ?2 AND receives = ?3")?
-                .execute(params![lease.run.as_bytes(), lease.worker.0, lease.receives])?;
+            let id = lease.run.as_bytes();
+            let ended = connection
+                .prepare_cached(
+                    "DELETE FROM queue
+                     WHERE run = (SELECT seq FROM run WHERE id = ?1) AND worker = ?2 AND receives = ?3",
+                )?
+                .execute(params![id, lease.worker.0, lease.receives])?;
+            if ended > 0 {
+                connection.prepare_cached("DELETE FROM run WHERE id = ?1 AND event = 0")?.execute([id])?;
+            }
             Ok(())
         })
         .await?;
@@ -135,15 +145,26 @@ impl Queue for State {
     }
 }
 
-/// Inserts the items that are not there yet.
-pub(super) fn insert<I: Borrow<Item>>(connection: &Connection, items: impl Iterator<Item = I>) -> Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO queue (run, function, \"group\", due) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (run) DO NOTHING",
-    )?;
-    for item in items {
-        let item = item.borrow();
-        statement.execute(params![item.run.as_bytes(), item.function, item.group, micros(item.due)])?;
-    }
+/// Puts a run into the queue, unless it is there.
+fn enqueue(connection: &Connection, item: &Item) -> Result<()> {
+    let id = item.run.as_bytes();
+    connection
+        .prepare_cached(
+            "INSERT INTO run (id, event, function, revision, state) VALUES (?1, 0, ?2, x'', 'elsewhere')
+             ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![id, item.function])?;
+    let run = connection.prepare_cached("SELECT seq FROM run WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+    put(connection, run, &item.function, &item.group, micros(item.due))
+}
+
+/// Puts the run with this row number into the queue, unless it is there.
+pub(super) fn put(connection: &Connection, run: i64, function: &str, group: &str, due: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO queue (run, function, \"group\", due) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (run) DO NOTHING",
+        )?
+        .execute(params![run, function, group, due])?;
     Ok(())
 }
 
@@ -175,14 +196,15 @@ fn lease_one_function(
         return Ok(());
     }
     let mut due = connection.prepare_cached(
-        "SELECT seq, run, \"group\", receives FROM queue AS waiting
-         WHERE function = ?1 AND due <= ?2 AND worker IS NULL AND NOT EXISTS (
+        "SELECT waiting.run, run.id, waiting.\"group\", waiting.receives
+         FROM queue AS waiting CROSS JOIN run ON run.seq = waiting.run
+         WHERE waiting.function = ?1 AND waiting.due <= ?2 AND waiting.worker IS NULL AND NOT EXISTS (
            SELECT 1 FROM queue AS held
            WHERE held.function = ?1 AND held.\"group\" = waiting.\"group\" AND held.worker IS NOT NULL)
-         ORDER BY due, seq",
+         ORDER BY waiting.due, waiting.run",
     )?;
     let mut take =
-        connection.prepare_cached("UPDATE queue SET worker = ?1, due = ?2, receives = receives + 1 WHERE seq = ?3")?;
+        connection.prepare_cached("UPDATE queue SET worker = ?1, due = ?2, receives = receives + 1 WHERE run = ?3")?;
     let mut groups = HashSet::new();
     let mut chosen = Vec::new();
     let mut rows = due.query(params![want.function, now])?;
@@ -195,8 +217,8 @@ fn lease_one_function(
         }
     }
     drop(rows);
-    for (seq, run, receives) in chosen {
-        take.execute(params![worker.0, until, seq])?;
+    for (row, run, receives) in chosen {
+        take.execute(params![worker.0, until, row])?;
         leases.push(Lease { run, function: want.function.clone(), worker: worker.clone(), receives: receives + 1 });
     }
     Ok(())

@@ -25,7 +25,7 @@ CREATE INDEX event_unrouted ON event (seq) WHERE unrouted IS NOT NULL;
 CREATE TABLE run (
   seq             INTEGER PRIMARY KEY,
   id              BLOB NOT NULL UNIQUE,
-  event           INTEGER NOT NULL REFERENCES event (seq),
+  event           INTEGER NOT NULL,   -- event.seq; 0: another ledger has it, and only the queue is here
   function        TEXT NOT NULL,
   revision        BLOB NOT NULL,
   state           TEXT NOT NULL,
@@ -72,8 +72,7 @@ CREATE TABLE reject (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE queue (
-  seq      INTEGER PRIMARY KEY,
-  run      BLOB NOT NULL UNIQUE,
+  run      INTEGER PRIMARY KEY REFERENCES run (seq),
   function TEXT NOT NULL,
   "group"  TEXT NOT NULL,           -- runs of one function and group never overlap
   due      INTEGER NOT NULL,        -- waiting: not before; leased: end of the lease

@@ -4,6 +4,7 @@
 //! call has a connection to itself, so loads, readers and other processes meet only in SQLite's locks: one load writes
 //! at a time, the others wait, and after [`SqliteTables::waiting`] give up as `Unavailable`, to be tried again.
 
+mod few;
 mod load;
 mod pool;
 mod scan;

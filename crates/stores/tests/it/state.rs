@@ -222,6 +222,8 @@ async fn a_database_of_version_1_keeps_its_history_and_becomes_like_a_new_one() 
         .execute_batch(
             "INSERT INTO event (id, bucket, key, size, seen_at, hops) VALUES (randomblob(16), 'b', 'k', 1, 0, 0);
              INSERT INTO run (id, event, function, revision, state) VALUES (randomblob(16), 1, 'f', randomblob(8), 'succeeded');
+             INSERT INTO run (id, event, function, revision, state) VALUES (randomblob(16), 1, 'g', randomblob(8), 'waiting');
+             INSERT INTO queue (run, function, \"group\", due) SELECT id, 'g', 'b/k', 0 FROM run WHERE function = 'g';
              INSERT INTO output (run, ordinal, what, bucket, key, size, sha256) VALUES (1, 0, 'object', 'b', 'o', 1, 'x');
              PRAGMA user_version = 1;",
         )
@@ -229,7 +231,10 @@ async fn a_database_of_version_1_keeps_its_history_and_becomes_like_a_new_one() 
     drop(connection);
     let state = State::open(&old).unwrap();
     let runs = state.runs(RunFilter::default(), Page::first(9)).await.unwrap();
-    assert_eq!((runs.len(), runs[0].outputs.len()), (1, 1));
+    assert_eq!((runs.len(), runs[0].outputs.len(), runs[1].outputs.len()), (2, 0, 1));
+    let want = Want { function: "g".to_owned(), at_most: 9, take: 9 };
+    let leases = state.lease(&WorkerId("w".to_owned()), vec![want], 9, at(1), Duration::from_secs(1)).await.unwrap();
+    assert_eq!(leases.iter().map(|lease| lease.run).collect::<Vec<_>>(), [runs[0].run]);
     drop((state, State::open(&new).unwrap()));
     assert_eq!(columns(&old), columns(&new));
 }

@@ -251,3 +251,51 @@ async fn what_an_abandoned_load_staged_is_not_in_the_next_one() {
     assert_eq!(under_way.commit().expect("a commit").inserted, 1);
     assert_eq!(rows(table.as_ref()).await, [["x"]]);
 }
+
+/// Few rows are put one by one, many through a temporary table; memory is the third witness.
+#[tokio::test]
+async fn few_rows_and_many_are_loaded_alike() {
+    let (few_place, many_place) = (Place::new(), Place::new());
+    let tables: [Arc<dyn Tables>; 3] =
+        [Arc::new(few_place.tables()), Arc::new(many_place.tables()), Arc::new(MemoryTables::default())];
+    let filler: Vec<String> = (0..300).map(|row| format!("filler {row:03}")).collect();
+    let filler: Vec<&str> = filler.iter().map(String::as_str).collect();
+    for on_duplicate in [OnDuplicate::Last, OnDuplicate::First] {
+        for turn in 0..4 {
+            // Keys that repeat within the load and from load to load; some rows stay as they are.
+            let ids: Vec<String> = (0..40).map(|row| format!("{}", (row * 7 + turn * 5) % 31)).collect();
+            let values: Vec<String> = (0..40).map(|row| format!("{}", (row + turn) % 3)).collect();
+            let [ids, values] = [&ids, &values].map(|texts| texts.iter().map(String::as_str).collect::<Vec<_>>());
+            let mut reports = Vec::new();
+            let mut contents = Vec::new();
+            for (number, tables) in tables.iter().enumerate() {
+                let table = tables.table("people").await.expect("a table");
+                let mut load = load(&format!("{on_duplicate:?} {turn}"), &["id", "value"]);
+                load.on_duplicate = on_duplicate;
+                let mut under_way = table.load(load).await.expect("a load");
+                for half in 0..2 {
+                    let part = half * 20..half * 20 + 20;
+                    let batch = texts(&[("id", &ids[part.clone()]), ("value", &values[part])]);
+                    under_way.write(&batch).expect("written rows");
+                }
+                if number == 1 {
+                    let batch = texts(&[("id", &filler), ("value", &filler)]);
+                    under_way.write(&batch).expect("written rows");
+                }
+                let preview = under_way.preview().expect("a preview");
+                let mut report = under_way.commit().expect("a commit");
+                assert_eq!(preview, report);
+                if number == 1 {
+                    let is_first = turn == 0 && on_duplicate == OnDuplicate::Last;
+                    let sum = if is_first { &mut report.inserted } else { &mut report.unchanged };
+                    *sum -= 300;
+                }
+                reports.push(report);
+                let rows = rows(table.as_ref()).await;
+                contents.push(rows.into_iter().filter(|row| !row[0].starts_with("filler")).collect::<Vec<_>>());
+            }
+            assert_eq!((&reports[0], &reports[1]), (&reports[2], &reports[2]), "{on_duplicate:?} {turn}");
+            assert_eq!((&contents[0], &contents[1]), (&contents[2], &contents[2]), "{on_duplicate:?} {turn}");
+        }
+    }
+}

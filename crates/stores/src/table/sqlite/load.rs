@@ -1,9 +1,11 @@
-//! A load into a SQLite table, on one of two ways:
+//! A load into a SQLite table, on one of three ways:
 //!
 //! - **direct**, when the table does not exist yet: rows go straight into it within one transaction, and its key index
 //!   is built at the end.
-//! - **staged**, otherwise: rows go into a temporary table, which costs nobody a lock, and one short transaction merges
-//!   it into the table.
+//! - **few** ([`Few`]), while the rows are few and the table has their columns: they wait in memory.
+//! - **staged**, otherwise: rows go into a temporary table, which costs nobody a lock.
+//!
+//! Few and staged rows are merged into the table by one short transaction.
 //!
 //! Either way the transaction also notes the run, so that the same run again changes nothing.
 
@@ -17,8 +19,9 @@ use tidegate_model::{ErrorKind, ValueType};
 
 use super::super::{Load, LoadMode, LoadReport, OnDuplicate, TableLoad, check_batch, too_many_deleted};
 use super::BOOKKEEPING;
+use super::few::Few;
 use super::pool::Pooled;
-use super::schema::{self, key_index, names, quoted};
+use super::schema::{self, Layout, key_index, names, quoted};
 use crate::{Error, Result};
 
 /// The temporary table, its row number and its key index.
@@ -37,12 +40,14 @@ pub(super) struct SqliteLoad {
     insert: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Way {
     /// Into the new table; `row` is a name of its hidden row number.
     Direct { row: &'static str },
     /// The same, and the key index is built: what is left to do is the commit.
     DirectDone { duplicates: u64 },
+    /// Into memory.
+    Few(Few),
     /// Into the temporary table.
     Staged,
     /// The same, and its key index is built.
@@ -51,8 +56,8 @@ enum Way {
 
 impl Way {
     /// A direct load has had the database to itself since it began.
-    fn waits_its_turn(self) -> bool {
-        matches!(self, Self::Staged | Self::StagedDone { .. })
+    fn waits_its_turn(&self) -> bool {
+        !matches!(self, Self::Direct { .. } | Self::DirectDone { .. })
     }
 }
 
@@ -60,18 +65,28 @@ impl SqliteLoad {
     pub(super) fn begin(connection: Pooled, table: String, load: Load) -> Result<Self> {
         schema::check_case(&load, None)?;
         let row = schema::row_number(&load.columns).filter(|_| load.on_duplicate != OnDuplicate::Reject);
-        let way = match row {
-            Some(row) if begin_direct(&connection, &table, &load)? => Way::Direct { row },
-            _ => {
-                if let Some(layout) = schema::layout(&connection, &table)? {
-                    schema::check_case(&load, Some(&layout))?;
-                    schema::check_fit(&layout, &load)?;
-                }
+        let layout = match row {
+            Some(_) => begin_direct(&connection, &table, &load)?,
+            None => schema::layout(&connection, &table)?,
+        };
+        let way = match (layout, row) {
+            (None, Some(row)) => Way::Direct { row },
+            (None, None) => {
                 begin_staged(&connection, &load)?;
                 Way::Staged
             }
+            (Some(layout), _) => {
+                schema::check_case(&load, Some(&layout))?;
+                schema::check_fit(&layout, &load)?;
+                if may_be_few(&layout, &load) {
+                    Way::Few(Few::default())
+                } else {
+                    begin_staged(&connection, &load)?;
+                    Way::Staged
+                }
+            }
         };
-        let insert = insert_sql(way, &table, &load);
+        let insert = insert_sql(&way, &table, &load);
         Ok(Self { connection, table, load, way, rows: 0, insert })
     }
 
@@ -84,6 +99,7 @@ impl SqliteLoad {
         let (connection, keep) = (&self.connection, self.load.on_duplicate);
         match self.way {
             Way::DirectDone { duplicates } | Way::StagedDone { duplicates } => Ok(duplicates),
+            Way::Few(_) => Ok(0),
             Way::Direct { row } => {
                 let place = ("main", self.table.as_str());
                 let duplicates =
@@ -113,13 +129,22 @@ impl SqliteLoad {
             return Ok((report, false));
         }
         let connection = &self.connection;
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        connection.execute_batch(BOOKKEEPING)?;
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        connection.prepare_cached(BOOKKEEPING)?.execute([])?;
         if let Some(report) = known_report(connection, &self.table, &self.load)? {
             return Ok((report, true));
         }
         let mut report = LoadReport { duplicates, ..LoadReport::default() };
-        match schema::layout(connection, &self.table)? {
+        let layout = schema::layout(connection, &self.table)?;
+        if let Way::Few(few) = &self.way {
+            if !layout.is_some_and(|layout| may_be_few(&layout, &self.load)) {
+                let what = format!("table `{}` has got other columns while rows were made for it", self.table);
+                return Err(Error::new(ErrorKind::Conflict, what));
+            }
+            few.merge(connection, &self.table, &self.load, &mut report)?;
+            return Ok((report, false));
+        }
+        match layout {
             None => {
                 schema::create(connection, &self.table, &self.load)?;
                 let place = ("main", self.table.as_str());
@@ -146,12 +171,25 @@ impl SqliteLoad {
 impl TableLoad for SqliteLoad {
     fn write(&mut self, batch: &RecordBatch) -> Result<Vec<(usize, u64)>> {
         check_batch(&self.load, batch)?;
+        if let Way::Few(few) = &mut self.way {
+            if few.keep(batch) {
+                return Ok(Vec::new());
+            }
+            let before = std::mem::take(few).into_batches();
+            begin_staged(&self.connection, &self.load)?;
+            self.way = Way::Staged;
+            self.insert = insert_sql(&self.way, &self.table, &self.load);
+            for batch in before {
+                self.write(&batch)?;
+            }
+        }
         let cells: Vec<Cells<'_>> = batch.columns().iter().map(|array| Cells::of(array)).collect::<Result<_>>()?;
         let mut insert = self.connection.prepare_cached(&self.insert)?;
-        let first = if self.way == Way::Staged { 2 } else { 1 };
+        let is_staged = matches!(self.way, Way::Staged);
+        let first = if is_staged { 2 } else { 1 };
         let mut refused = Vec::new();
         for row in 0..batch.num_rows() {
-            if self.way == Way::Staged {
+            if is_staged {
                 insert.raw_bind_parameter(1, self.rows)?;
             }
             for (parameter, cells) in (first..).zip(&cells) {
@@ -170,7 +208,7 @@ impl TableLoad for SqliteLoad {
         let pool = self.connection.pool();
         let _turn = self.way.waits_its_turn().then(|| pool.turn());
         let (report, _) = self.merge()?;
-        if matches!(self.way, Way::StagedDone { .. }) {
+        if self.way.waits_its_turn() {
             self.connection.execute_batch("ROLLBACK")?;
         }
         Ok(report)
@@ -191,11 +229,10 @@ impl TableLoad for SqliteLoad {
         }
         let text = serde_json::to_string(&report)
             .map_err(|error| Error::caused(ErrorKind::Bug, "a load's report has no text", error))?;
-        self.connection.execute(
-            "INSERT INTO main._tidegate_loads (table_name, run, report) VALUES (?1, ?2, ?3)",
-            params![self.table, self.load.run.to_string(), text],
-        )?;
-        self.connection.execute_batch("COMMIT")?;
+        self.connection
+            .prepare_cached("INSERT INTO main._tidegate_loads (table_name, run, report) VALUES (?1, ?2, ?3)")?
+            .execute(params![self.table, self.load.run.to_string(), text])?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(report)
     }
 }
@@ -215,19 +252,27 @@ impl SqliteLoad {
     }
 }
 
-/// Begins the transaction and creates the table; false, with nothing begun, if the table exists.
-fn begin_direct(connection: &Connection, table: &str, load: &Load) -> Result<bool> {
-    if schema::layout(connection, table)?.is_some() {
-        return Ok(false);
+/// Begins the transaction and creates the table, if there is none; otherwise nothing is begun, and it is told what is there.
+fn begin_direct(connection: &Connection, table: &str, load: &Load) -> Result<Option<Layout>> {
+    if let Some(layout) = schema::layout(connection, table)? {
+        return Ok(Some(layout));
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    if schema::layout(connection, table)?.is_some() {
+    if let Some(layout) = schema::layout(connection, table)? {
         connection.execute_batch("ROLLBACK")?;
-        return Ok(false);
+        return Ok(Some(layout));
     }
     connection.execute_batch(BOOKKEEPING)?;
     schema::create(connection, table, load)?;
-    Ok(true)
+    Ok(None)
+}
+
+/// Whether rows of the load can be put as they are, one by one.
+fn may_be_few(layout: &Layout, load: &Load) -> bool {
+    load.mode == LoadMode::Upsert
+        && load.on_duplicate != OnDuplicate::Reject
+        && layout.key() == &load.columns[..load.key_columns]
+        && load.columns.iter().all(|column| layout.columns.contains(column))
 }
 
 /// Creates the temporary table, in a transaction that takes no lock of the database.
@@ -242,11 +287,11 @@ fn begin_staged(connection: &Connection, load: &Load) -> Result<()> {
     Ok(())
 }
 
-fn insert_sql(way: Way, table: &str, load: &Load) -> String {
+fn insert_sql(way: &Way, table: &str, load: &Load) -> String {
     let columns = names("", &load.columns);
     let values = vec!["?"; load.columns.len()].join(", ");
     let or = if load.on_duplicate == OnDuplicate::Reject { "OR IGNORE " } else { "" };
-    if way == Way::Staged {
+    if matches!(way, Way::Staged) {
         format!("INSERT {or}INTO temp.{STAGE} ({ROW}, {columns}) VALUES (?, {values})")
     } else {
         format!("INSERT INTO main.{} ({columns}) VALUES ({values})", quoted(table))
@@ -255,20 +300,12 @@ fn insert_sql(way: Way, table: &str, load: &Load) -> String {
 
 /// What the run reported when it loaded this table before.
 fn known_report(connection: &Connection, table: &str, load: &Load) -> Result<Option<LoadReport>> {
-    let exists: bool = connection.query_row(
-        "SELECT count(*) > 0 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1",
-        [table],
-        |row| row.get(0),
-    )?;
-    if !exists {
-        return Ok(None);
-    }
     let text: Option<String> = connection
-        .query_row(
-            "SELECT report FROM main._tidegate_loads WHERE table_name = ?1 AND run = ?2",
-            params![table, load.run.to_string()],
-            |row| row.get(0),
-        )
+        .prepare_cached(
+            "SELECT report FROM main._tidegate_loads WHERE table_name = ?1 AND run = ?2
+               AND EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1)",
+        )?
+        .query_row(params![table, load.run.to_string()], |row| row.get(0))
         .optional()?;
     text.map(|text| serde_json::from_str(&text))
         .transpose()
@@ -300,20 +337,13 @@ fn merge_rows(connection: &Connection, table: &str, load: &Load, report: &mut Lo
         [],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let on_conflict = if rest.is_empty() {
-        "DO NOTHING".to_owned()
-    } else {
-        let set =
-            rest.iter().map(|(name, _)| format!("{0} = excluded.{0}", quoted(name))).collect::<Vec<_>>().join(", ");
-        let (kept, new) = (names(&format!("{table}."), rest), names("excluded.", rest));
-        format!("DO UPDATE SET {set} WHERE ({kept}) IS NOT ({new})")
-    };
     let columns = names("", &load.columns);
     let changed = connection.execute(
         &format!(
             "INSERT INTO main.{table} ({columns}) SELECT {columns} FROM temp.{STAGE} WHERE true ORDER BY {ROW}
              ON CONFLICT ({key}) {on_conflict}",
             key = names("", key),
+            on_conflict = on_conflict(&table, rest),
         ),
         [],
     )? as u64;
@@ -323,8 +353,18 @@ fn merge_rows(connection: &Connection, table: &str, load: &Load, report: &mut Lo
     Ok(())
 }
 
+/// What becomes of a row whose key is there: these columns of `table`, which is quoted, are set where one differs.
+pub(super) fn on_conflict(table: &str, columns: &[(String, ValueType)]) -> String {
+    if columns.is_empty() {
+        return "DO NOTHING".to_owned();
+    }
+    let set: Vec<String> = columns.iter().map(|(name, _)| format!("{0} = excluded.{0}", quoted(name))).collect();
+    let (kept, new) = (names(&format!("{table}."), columns), names("excluded.", columns));
+    format!("DO UPDATE SET {} WHERE ({kept}) IS NOT ({new})", set.join(", "))
+}
+
 /// One column of a batch, ready to be bound.
-enum Cells<'a> {
+pub(super) enum Cells<'a> {
     Text(&'a StringArray),
     Integer(&'a Int64Array),
     Real(&'a Float64Array),
@@ -332,7 +372,7 @@ enum Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
-    fn of(array: &'a dyn Array) -> Result<Self> {
+    pub(super) fn of(array: &'a dyn Array) -> Result<Self> {
         match array.data_type() {
             DataType::Utf8 => Ok(Self::Text(array.as_string())),
             DataType::Int64 => Ok(Self::Integer(array.as_primitive::<Int64Type>())),
@@ -342,7 +382,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    fn bind(&self, statement: &mut Statement<'_>, parameter: usize, row: usize) -> Result<()> {
+    pub(super) fn bind(&self, statement: &mut Statement<'_>, parameter: usize, row: usize) -> Result<()> {
         match self {
             Self::Text(array) if array.is_valid(row) => statement.raw_bind_parameter(parameter, array.value(row))?,
             Self::Integer(array) if array.is_valid(row) => statement.raw_bind_parameter(parameter, array.value(row))?,

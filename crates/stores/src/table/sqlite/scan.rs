@@ -66,7 +66,7 @@ fn read(
     });
     let sql =
         format!("SELECT {columns} FROM main.{} {} ORDER BY {order}", quoted(table), condition.unwrap_or_default());
-    let mut statement = connection.prepare(&sql)?;
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(key.unwrap_or_default()))?;
     let mut batch = Batch::new(layout);
     while let Some(row) = rows.next()? {
@@ -99,12 +99,13 @@ struct Batch {
 
 impl Batch {
     fn new(layout: &Layout) -> Self {
+        // They grow as needed: most scans are of one row or of a small table.
         let column = |value: ValueType| match value {
-            ValueType::Integer => Column::Integer(Int64Builder::new()),
-            ValueType::Real => Column::Real(Float64Builder::new()),
-            ValueType::Boolean => Column::Boolean(BooleanBuilder::new()),
+            ValueType::Integer => Column::Integer(Int64Builder::with_capacity(0)),
+            ValueType::Real => Column::Real(Float64Builder::with_capacity(0)),
+            ValueType::Boolean => Column::Boolean(BooleanBuilder::with_capacity(0)),
             ValueType::String | ValueType::Decimal | ValueType::Date | ValueType::Timestamp => {
-                Column::Text(StringBuilder::new())
+                Column::Text(StringBuilder::with_capacity(0, 0))
             }
         };
         Self { columns: layout.columns.iter().map(|(_, value)| column(*value)).collect(), rows: 0, bytes: 0 }

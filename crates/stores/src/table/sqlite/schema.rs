@@ -90,11 +90,10 @@ fn value_type(sql: &str) -> Option<ValueType> {
 /// Reads the table's columns and key; `None` if it does not exist.
 pub(super) fn layout(connection: &Connection, table: &str) -> Result<Option<Layout>> {
     let found: Option<(String, String)> = connection
-        .query_row(
+        .prepare_cached(
             "SELECT name, type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')",
-            [table],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
+        )?
+        .query_row([table], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     match found {
         None => return Ok(None),
