@@ -76,8 +76,8 @@ impl OutputFile {
 
     /// Puts the finished object into its bucket: nobody sees a part of it.
     pub(crate) async fn commit(self, store: &dyn ObjectStore) -> Result<Output, Failure> {
-        let path = Path::parse(&self.key)
-            .map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))?;
+        let path =
+            Path::parse(&self.key).map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))?;
         let file = self.file.into_inner().map_err(|error| file_failure(error.into_error()))?;
         let mode = if self.is_once { PutMode::Create } else { PutMode::Overwrite };
         let put = match file.into_inner() {

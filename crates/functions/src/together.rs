@@ -68,10 +68,9 @@ mod tests {
         let release = async {
             tokio::task::yield_now().await;
             go.notify_one();
-            None
         };
         let first = ask(0);
-        let (first, others, _) = tokio::join!(first, join_all((1..9).map(ask)), release);
+        let (first, others, ()) = tokio::join!(first, join_all((1..9).map(ask)), release);
         assert_eq!(first, Some(0));
         assert_eq!(others, (1..9).map(|number| Some(number * 10)).collect::<Vec<_>>());
         assert_eq!(calls.load(Ordering::SeqCst), 2);
