@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tidegate_formats::manifest::{ColumnEntry, Manifest, ObjectEntry, Role, TableEntry, schema_hash};
 use tidegate_formats::parquet::Writer;
+use tidegate_stores::testing::postgres::Postgres;
 
 use crate::place::{Place, Ran};
 
@@ -108,7 +109,10 @@ fn sql(place: &Place, database: &str, statements: &str) {
 
 /// The source as it is after both manifests, and the warehouse loaded with them.
 fn loaded() -> Place {
-    let place = Place::with(PIPELINE);
+    loaded_into(Place::with(PIPELINE))
+}
+
+fn loaded_into(place: Place) -> Place {
     sql(
         &place,
         "totesys.db",
@@ -181,6 +185,24 @@ fn verify_finds_what_differs_from_the_manifests_or_the_source() {
         (&1.into(), &1.into(), &1.into()),
         "{report}"
     );
+}
+
+#[test]
+fn a_warehouse_in_postgres_is_loaded_and_verified_by_its_secret() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let pipeline = PIPELINE.replace("[database.warehouse]", "[database.warehouse]\nurl = { secret = \"warehouse\" }");
+    let place = Place::with(&pipeline);
+    place.write(".env", format!("WAREHOUSE={}\n", database.guarded_url()));
+    let place = loaded_into(place);
+    let now = "SELECT sales_order_id, unit_price, note FROM current_fact_sales_order ORDER BY 1";
+    assert_eq!(database.sql(now), "1|3.30|\n3|1.00|a,\"b\"");
+    assert_eq!(database.sql("SELECT count(*) FROM fact_sales_order"), "4");
+    verified(&place, 0);
+    let history: Value = place.json(&["history", "fact_sales_order", "1"]);
+    assert_eq!(history["versions"].as_array().map(Vec::len), Some(2), "{history}");
+    database.sql("UPDATE fact_sales_order SET note = NULL WHERE sales_order_id = 3");
+    verified(&place, 3);
 }
 
 #[test]
