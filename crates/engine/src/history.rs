@@ -55,6 +55,32 @@ impl Context {
         self.wiring.ledger.failures(filter, Page::first(limit)).await.map_err(|error| error.into_failure("R0006"))
     }
 
+    /// Hands the runs of a function to `take`, the newest first, with `state` only those in it, until it returns false or
+    /// ten thousand were read.
+    ///
+    /// # Errors
+    /// As [`Context::settled_runs`].
+    pub async fn newest_runs(
+        &self,
+        function: &str,
+        state: Option<RunState>,
+        take: &mut (dyn FnMut(RunRecord) -> bool + Send),
+    ) -> Result<(), Failure> {
+        self.may_read_ledger()?;
+        let mut offset = 0;
+        while offset < 20 * PAGE {
+            let filter = RunFilter { function: Some(function.to_owned()), state, ..RunFilter::default() };
+            let page = Page { offset, limit: PAGE };
+            let runs = self.wiring.ledger.runs(filter, page).await.map_err(|error| error.into_failure("R0006"))?;
+            let count = runs.len() as u64;
+            if !runs.into_iter().all(&mut *take) || count < PAGE {
+                return Ok(());
+            }
+            offset += count;
+        }
+        Ok(())
+    }
+
     /// The planned moment of the newest tick on which a run of this function has succeeded.
     ///
     /// # Errors

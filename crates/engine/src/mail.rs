@@ -11,8 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tidegate_formats::mail::{Attachment, Letter, Mailbox};
 use tidegate_model::{Address, ErrorKind, Failure, MailId, Output, Retry};
-use tidegate_stores::Result;
-use tidegate_stores::mail::{Courier, Delivery, DueMail, Ended, NewMail, Outbox, Undelivered, without_addresses};
+use tidegate_stores::mail::{
+    Courier, Delivery, DueMail, Ended, MailFilter, NewMail, Outbox, Undelivered, without_addresses,
+};
+use tidegate_stores::{Page, Result};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
@@ -69,6 +71,46 @@ impl Context {
         }
         self.made().mails.push(message);
         Ok(())
+    }
+
+    /// True if this function has written the mail of this identity to an operator, in whichever of its runs.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn has_mailed(&self, identity: &str) -> Result<bool, Failure> {
+        let Some(post) = &self.wiring.mail else { return Ok(false) };
+        for address in self.operators() {
+            let parts = ["identity", &self.function.name, identity, &address.email().to_lowercase()];
+            let filter = MailFilter { id_prefix: Some(post.outbox.id(&parts).to_string()), state: None };
+            let found = post.outbox.list(filter, Page::first(1)).await;
+            if !found.map_err(|error| error.into_failure("R0006"))?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// True if this function has written a mail with this `about` at or after `since`.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn has_mailed_about(&self, about: &str, since: Timestamp) -> Result<bool, Failure> {
+        const PAGE: u64 = 200;
+        let Some(post) = &self.wiring.mail else { return Ok(false) };
+        let mut offset = 0;
+        loop {
+            let page = post.outbox.list(MailFilter::default(), Page { offset, limit: PAGE }).await;
+            let page = page.map_err(|error| error.into_failure("R0006"))?;
+            let recent = page.iter().take_while(|mail| mail.queued_at >= since);
+            let count = recent.clone().count() as u64;
+            if recent.clone().any(|mail| mail.function == self.function.name && mail.about == about) {
+                return Ok(true);
+            }
+            if count < PAGE {
+                return Ok(false);
+            }
+            offset += PAGE;
+        }
     }
 
     /// Who gets the mails for operators.

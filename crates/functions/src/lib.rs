@@ -3,6 +3,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod alarm;
 pub mod b12_validate;
 pub mod command;
 pub mod convert;
@@ -25,6 +26,7 @@ use tidegate_engine::Kind;
 /// Every built-in kind, in the order of the reference.
 pub fn catalog() -> Vec<Kind> {
     vec![
+        alarm::KIND,
         command::KIND,
         convert::KIND,
         csv_to_table::KIND,

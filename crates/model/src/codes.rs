@@ -34,6 +34,7 @@ pub static PAGES: &[(&str, &str)] = pages![
     "R1001" "R1002" "R1003" "R1004" "R1005" "R1006" "R1010" "R1011" "R1012" "R1013" "R1015" "R1017"
     "R1020" "R1021" "R1022"
     "R1101" "R1102" "R1103" "R1104" "R1105" "R1106" "R1107" "R1108" "R1109"
+    "R1201" "R1202"
 ];
 
 /// The page of a code, in Markdown; upper and lower case are alike. `None` if there is no such code.

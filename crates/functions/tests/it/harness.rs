@@ -27,8 +27,8 @@ pub(crate) struct House {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) engine: Arc<Engine>,
     pub(crate) state: State,
-    /// Days by which the clock was set forward.
-    days: Arc<AtomicI64>,
+    /// Minutes by which the clock was set forward.
+    minutes: Arc<AtomicI64>,
     buckets: BTreeMap<String, OpenBucket>,
 }
 
@@ -89,8 +89,8 @@ impl House {
             pipeline.databases.values().map(|spec| (spec.name.clone(), database(spec, dir.path()))).collect();
         let state = State::in_memory().expect("a state database");
         let mail = pipeline.mail.as_ref().map(|mail| post(mail, &dir.path().join("mail")));
-        let days = Arc::new(AtomicI64::new(0));
-        let forward = Arc::clone(&days);
+        let minutes = Arc::new(AtomicI64::new(0));
+        let forward = Arc::clone(&minutes);
         let wiring = Wiring {
             pipeline: Arc::new(pipeline),
             dir: dir.path().to_owned(),
@@ -104,16 +104,21 @@ impl House {
             mail,
             queue: Arc::new(state.clone()),
             worker: WorkerId("test".to_owned()),
-            clock: Arc::new(move || Timestamp::now() + SignedDuration::from_hours(24 * forward.load(Ordering::SeqCst))),
+            clock: Arc::new(move || Timestamp::now() + SignedDuration::from_mins(forward.load(Ordering::SeqCst))),
             chance: Arc::new(|| 0.0),
         };
         let engine = Arc::new(Engine::new(wiring, &kinds)?);
-        Ok(Self { dir, engine, state, days, buckets })
+        Ok(Self { dir, engine, state, minutes, buckets })
     }
 
     /// Sets the clock forward by a day.
     pub(crate) fn sleep_till_tomorrow(&self) {
-        self.days.fetch_add(1, Ordering::SeqCst);
+        self.wait(24 * 60);
+    }
+
+    /// Sets the clock forward.
+    pub(crate) fn wait(&self, minutes: i64) {
+        self.minutes.fetch_add(minutes, Ordering::SeqCst);
     }
 
     /// Writes a file of the pipeline's directory, making its folders.

@@ -1,5 +1,6 @@
 //! The built-in kinds through the real engine, on directories and SQLite. One module a kind.
 
+mod alarm;
 mod command;
 mod convert;
 mod csv_to_table;
