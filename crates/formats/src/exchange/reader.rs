@@ -106,7 +106,7 @@ impl<R: Read> Reader<R> {
         if let Some(seed) = &mut self.seed {
             seed.line(line.bytes);
         }
-        if !line.bytes.is_ascii() && !self.account.is_latin_1 && std::str::from_utf8(line.bytes).is_err() {
+        if !is_ascii(line.bytes) && !self.account.is_latin_1 && std::str::from_utf8(line.bytes).is_err() {
             self.account.is_latin_1 = true;
             self.findings.record(Code::NotUtf8, "", line.number);
         }
@@ -253,7 +253,7 @@ impl<R: Read> Reader<R> {
             if let Some(seed) = seed {
                 seed.line(line.bytes);
             }
-            if !line.bytes.is_ascii() && !account.is_latin_1 && std::str::from_utf8(line.bytes).is_err() {
+            if !is_ascii(line.bytes) && !account.is_latin_1 && std::str::from_utf8(line.bytes).is_err() {
                 account.is_latin_1 = true;
                 findings.record(Code::NotUtf8, "", line.number);
             }
@@ -304,6 +304,12 @@ impl<R: Read> Reader<R> {
         }
         Ok(())
     }
+}
+
+/// As the method of slices, which looks at each of the last bytes by itself.
+#[inline]
+fn is_ascii(line: &[u8]) -> bool {
+    line.iter().fold(0, |all, byte| all | byte) < 0x80
 }
 
 /// Cuts a data line into its fields.

@@ -43,6 +43,16 @@ fn ends_line(byte: u8) -> bool {
     matches!(byte, b'\r' | 0x0b | 0x0c | 0x1c..=0x1e | 0x85)
 }
 
+/// Whether a line needs a closer look, and how many commas it has. Each question by itself, as the compiler then asks it of
+/// many bytes at once.
+fn look(line: &[u8]) -> (bool, usize) {
+    let least = line.iter().fold(u8::MAX, |least, byte| least.min(*byte));
+    let is_odd = least < b' ' || memchr::memchr2(b'"', 0x85, line).is_some();
+    // A byte counts up to 255.
+    let count = |part: &[u8]| part.iter().fold(0_u8, |count, byte| count + u8::from(*byte == b','));
+    (is_odd, line.chunks(255).map(|part| usize::from(count(part))).sum())
+}
+
 impl Seed {
     pub(crate) fn new(way: Way) -> Self {
         Self {
@@ -62,18 +72,8 @@ impl Seed {
         if self.failed {
             return;
         }
-        // One pass over the usual line, which the compiler does many bytes at once; counts of a byte last for 128 of them.
-        let mut is_odd = 0_u8;
-        let mut commas = 0_usize;
-        for part in line.chunks(128) {
-            let mut more = 0_u8;
-            for byte in part {
-                is_odd |= u8::from(*byte < b' ') | u8::from(*byte == 0x85) | u8::from(*byte == b'"');
-                more += u8::from(*byte == b',');
-            }
-            commas += usize::from(more);
-        }
-        if is_odd == 0 {
+        let (is_odd, commas) = look(line);
+        if !is_odd {
             return self.piece(line, Some(commas + 1));
         }
         // An end of line that is followed by the line's own end begins a piece of its own, as it does in Python.
