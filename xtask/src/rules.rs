@@ -201,7 +201,9 @@ fn check_error_pages(sources: &[Source], findings: &mut Findings) {
 
 /// `P0101`: pipeline file, connection, run or deploy, and four digits.
 fn is_code(text: &str) -> bool {
-    text.len() == 5 && text.starts_with(['P', 'C', 'R', 'D']) && text[1..].bytes().all(|byte| byte.is_ascii_digit())
+    text.len() == 5
+        && text.starts_with(['P', 'C', 'R', 'D', 'S'])
+        && text[1..].bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn check_packages(findings: &mut Findings) -> Outcome {

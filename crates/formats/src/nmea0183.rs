@@ -163,6 +163,20 @@ fn days(year: u32, month: u32, day: u32) -> Option<i64> {
     Some(year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719_468)
 }
 
+/// Year, month and day of a number of days since 1970-01-01, for those who write sentences.
+pub fn civil(days: i64) -> (i64, i64, i64) {
+    // Hinnant's civil_from_days, as above with years that begin in March.
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year + i64::from(month <= 2), month, day)
+}
+
 /// `dddmm.mmm` to degrees: at least three digits, a point, a digit. `None` if the text is something else.
 pub fn degrees(text: &str) -> Option<f64> {
     let point = text.find('.')?;
@@ -203,6 +217,10 @@ mod tests {
         assert_eq!(date("31", "02", "2023"), Err(true));
         assert_eq!(date("", "02", "2023"), Err(false));
         assert_eq!(short_date("140623"), Some(19_522));
+        for days in [0, 59, 19_522, 19_782, 20_000, 47_541] {
+            let (year, month, day) = civil(days);
+            assert_eq!(date(&day.to_string(), &month.to_string(), &year.to_string()), Ok(days));
+        }
         assert_eq!(short_date("010170"), Some(0));
         assert_eq!(degrees("4304.20000"), Some(43.07));
         assert_eq!(degrees("4500"), None);

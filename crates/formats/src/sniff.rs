@@ -1,10 +1,24 @@
 //! Hop 2's second question: what is this content, whatever the object is called?
 
 use crate::exchange::{self, Kind};
+use crate::wibl::Recorder;
 
 /// What content can be named, in the order of the reference.
-pub const NAMES: &[&str] =
-    &["csv", "gzip", "zip", "netcdf", "parquet", "json", "moana", "exchange-bottle", "exchange-ctd", "wibl", "unknown"];
+pub const NAMES: &[&str] = &[
+    "csv",
+    "gzip",
+    "zip",
+    "netcdf",
+    "parquet",
+    "json",
+    "moana",
+    "exchange-bottle",
+    "exchange-ctd",
+    "wibl",
+    "ydvr",
+    "nmea0183",
+    "unknown",
+];
 
 /// A format, and what tells it from the others: the first bytes of the content and the object's key.
 struct Detector {
@@ -19,6 +33,8 @@ const DETECTORS: &[Detector] = &[
     Detector { name: "netcdf", detects: |head, _| is_netcdf(head) },
     Detector { name: "parquet", detects: |head, _| head.starts_with(b"PAR1") },
     Detector { name: "wibl", detects: |head, _| crate::wibl::detects(head) },
+    Detector { name: "ydvr", detects: |head, _| Recorder::of(head) == Recorder::Ydvr },
+    Detector { name: "nmea0183", detects: |head, _| Recorder::of(head) == Recorder::Nmea0183 },
     Detector { name: "json", detects: |head, _| is_json(head) },
     Detector { name: "exchange-bottle", detects: |head, _| exchange::detect(head) == Some(Kind::Bottle) },
     Detector { name: "exchange-ctd", detects: |head, _| exchange::detect(head) == Some(Kind::Ctd) },
@@ -95,6 +111,8 @@ mod tests {
             (b"\xef\xbb\xbf {\n \"a\": 1}", "x.csv", "json"),
             (b"[1, 2]", "x", "json"),
             (b"\x00\x00\x00\x00\x16\x00\x00\x00\x01\x00\x03\x00", "x", "wibl"),
+            (b"\x05\x00\xff\xff\xff\xffYDVR v04", "x.DAT", "ydvr"),
+            (&b"$SDDBT,39.39,f,12.01,M,6.56,F*31\r\n".repeat(3), "x.csv", "nmea0183"),
             (b"[not json", "x", "unknown"),
             (b"BOTTLE,20240101TEST\n#c\n", "x", "exchange-bottle"),
             (b"\xef\xbb\xbfBOTTLE\r\n# c\r\n", "x.zip", "exchange-bottle"),

@@ -1,4 +1,5 @@
-//! Bench of `wibl-process`: a logger's file of 110 hours, and one of 10 hours, to GeoJSON on one core, with the memory it takes.
+//! Bench of `wibl-process`: a logger's file of 110 hours, and one of 10 hours, to GeoJSON on one core, with the memory it takes;
+//! and a thousand files of 1 MB that land together, through the running engine.
 //!
 //! `cargo x bench wibl` runs it in a folder of its own; it prints one JSON object a figure. Each conversion is a process of
 //! its own, so that its peak of memory is its own. By hand: `bench_wibl convert RULES FILE OUTPUT`.
@@ -7,20 +8,43 @@
 
 use std::error::Error;
 use std::fs::{self, File};
+use std::io::BufWriter;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tidegate_formats::nmea0183;
-use tidegate_formats::wibl::{Fix, Packet, Stamp};
+use tidegate_formats::wibl::Voyage;
 use tidegate_functions::wibl_process::{Moment, Options, convert};
+use tidegate_model::RunState;
+use tidegate_stores::{Ledger, Page, RunFilter, watch};
+use tokio_util::sync::CancellationToken;
+
+mod house;
 
 type Done<T = ()> = Result<T, Box<dyn Error>>;
 
 /// Conversions of each file; the median counts.
 const TIMES: usize = 5;
+
+/// Files that land together, and seconds of each voyage: 1 MB.
+const FILES: u64 = 1_000;
+const SECONDS: u32 = 3_060;
+
+const PIPELINE: &str = r#"
+[pipeline]
+name = "bench"
+concurrency = 4
+[bucket.incoming]
+[bucket.staging]
+[function.process]
+on = { created = "incoming", keys = "**/*.wibl" }
+run = "wibl-process"
+into = "staging"
+concurrency = 4
+with = { provider = "EXAMPLE" }
+"#;
 
 fn main() -> Done {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,9 +53,15 @@ fn main() -> Done {
     {
         return one(rules, Path::new(file), Path::new(output));
     }
+    if let [word] = arguments.as_slice()
+        && word == "many"
+    {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build()?;
+        return runtime.block_on(many(&std::env::current_dir()?.join("many")));
+    }
     let (long, short) = (Path::new("110h.wibl"), Path::new("10h.wibl"));
-    fs::write(long, voyage(110 * 3600))?;
-    fs::write(short, voyage(10 * 3600))?;
+    voyage(110, long)?;
+    voyage(10, short)?;
     let size = megabytes(fs::metadata(long)?.len());
     let (seconds, memory) = measure("corrected", long)?;
     figure(
@@ -49,7 +79,9 @@ fn main() -> Done {
         megabytes(fs::metadata(short)?.len())
     );
     figure("wibl_10h_time", seconds * 1000.0, "ms", &note);
-    Ok(())
+    let output = Command::new(std::env::current_exe()?).arg("many").output()?;
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure needs no more digits")]
@@ -96,60 +128,39 @@ fn one(rules: &str, file: &Path, output: &Path) -> Done {
     Ok(())
 }
 
-/// A voyage of so many seconds on a boat with both buses, as the project's simulator writes it: each second a time and a
-/// position by either, and two soundings in three seconds.
-fn voyage(seconds: u32) -> Vec<u8> {
-    let mut file = Vec::with_capacity(seconds as usize * 340);
-    Packet::CURRENT_VERSION.write(&mut file);
-    Packet::Metadata { first: b"EXAMPLE-e8c469f8-df38-41e5-b86d-9a79f06e9478", second: b"Rose" }.write(&mut file);
-    for second in 0..seconds {
-        let (elapsed, along) = (second * 1000, f64::from(second));
-        let (day, time) = (18_262 + second / 86_400, second % 86_400);
-        let stamp = |elapsed| Stamp { date: u16::try_from(day).unwrap_or(0), time: f64::from(time), elapsed };
-        let (latitude, longitude) = (43.0 + along * 3.2708e-6, -70.0 + along * 3.2708e-6);
-        let clock = format!("{:02}{:02}{:02}.000", time / 3600, time / 60 % 60, time % 60);
-        Packet::SystemTime { stamp: stamp(elapsed), source: 0 }.write(&mut file);
-        let month = day - 18_262;
-        sentence(&mut file, elapsed, &format!("GPZDA,{clock},{:02},01,2020,00,00", month + 1));
-        let fix = Fix {
-            date: u16::try_from(day).unwrap_or(0),
-            time: f64::from(time),
-            latitude,
-            longitude,
-            altitude: -19.323,
-            receiver: 0,
-            method: 2,
-            satellites: 12,
-            hdop: 1.5,
-            pdop: 2.2,
-            separation: 22.3453,
-            stations: 1,
-            station_type: 4,
-            station: 12_312,
-            correction_age: 2.32,
-        };
-        Packet::Gnss { stamp: stamp(elapsed), fix }.write(&mut file);
-        let minutes = |degrees: f64| degrees.fract() * 60.0;
-        let (north, west) = (latitude, -longitude);
-        let (north, north_minutes) = (north.trunc(), minutes(north));
-        let (west, west_minutes) = (west.trunc(), minutes(west));
-        let place = format!("{north:02}{north_minutes:09.6},N,{west:03}{west_minutes:09.6},W");
-        sentence(&mut file, elapsed, &format!("GPGGA,{clock},{place},3,12,1.0,-19.5,M,22.5,M,0.0,0000"));
-        if second % 3 != 2 {
-            let depth = 10.0 + (along / 700.0).sin() * 4.0 + (along / 13.0).cos() * 0.3;
-            let stamp = stamp(elapsed + 437 + second % 101);
-            Packet::Depth { stamp, depth, offset: 0.0, range: 200.0 }.write(&mut file);
-            sentence(
-                &mut file,
-                stamp.elapsed,
-                &format!("SDDBT,{:.1},f,{depth:.1},M,{:.1},F", depth * 3.28, depth * 0.547),
-            );
-        }
-    }
-    file
+/// Writes a voyage of so many hours on a boat with both buses.
+fn voyage(hours: u32, path: &Path) -> Done {
+    let voyage = Voyage { seconds: hours * 3600, ..Voyage::default() };
+    voyage.write(BufWriter::new(File::create(path)?))?;
+    Ok(())
 }
 
-fn sentence(file: &mut Vec<u8>, elapsed: u32, body: &str) {
-    let text = format!("${body}*{:02X}\r\n", nmea0183::sum(body));
-    Packet::Sentence { elapsed, text: text.as_bytes() }.write(file);
+/// A thousand files are in a bucket, and `run --once` works on them: listed, queued, converted, written, settled.
+async fn many(dir: &Path) -> Done {
+    let incoming = dir.join("buckets/incoming");
+    fs::create_dir_all(&incoming)?;
+    let mut bytes = 0;
+    for seed in 0..FILES {
+        let voyage = Voyage { seed, seconds: SECONDS, ..Voyage::default() };
+        let file = File::create(incoming.join(format!("{seed:04}.wibl")))?;
+        bytes += voyage.write(BufWriter::with_capacity(1 << 18, file))?.bytes;
+    }
+    let (engine, state, buckets) = house::engine(dir, PIPELINE).await?;
+    let list = |name: &str| watch::once(&engine.pipeline().buckets[name], &buckets[name], "", Timestamp::now);
+    let began = Instant::now();
+    engine.run_once(list, CancellationToken::new()).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let succeeded = RunFilter { state: Some(RunState::Succeeded), ..RunFilter::default() };
+    let runs = state.runs(succeeded, Page { offset: 0, limit: FILES + 10 }).await?.len() as u64;
+    if runs != FILES {
+        return Err(format!("{runs} of {FILES} runs succeeded").into());
+    }
+    let rate = megabytes(bytes) / seconds;
+    let note = format!(
+        "{FILES} files of {:.2} MB: listed, queued, converted, written, settled, in {seconds:.1} s",
+        megabytes(bytes / FILES)
+    );
+    figure("wibl_many_rate", rate, "MB/s", &note);
+    figure("wibl_many_memory", house::peak_mb()?, "MB", "peak of the same process");
+    Ok(())
 }

@@ -7,27 +7,22 @@
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 #![expect(clippy::cast_precision_loss, reason = "a figure needs no more digits")]
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use tidegate_engine::{Engine, Wiring};
-use tidegate_functions::catalog;
 use tidegate_functions::profile_qc::{Job, Options, process};
-use tidegate_model::{self as model, KindSpec, RunState};
+use tidegate_model::RunState;
 use tidegate_ocean::vessel::{Vessel, Vessels};
-use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
-use tidegate_stores::sqlite::State;
-use tidegate_stores::table::SqliteTables;
-use tidegate_stores::{Ledger, Page, RunFilter, Table, Tables, WorkerId, watch};
+use tidegate_stores::{Ledger, Page, RunFilter, watch};
 use tokio_util::sync::CancellationToken;
+
+mod house;
 
 type Done<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -186,7 +181,7 @@ async fn many(dir: &Path) -> Done {
     for file in 0..FILES {
         fs::write(raw.join(format!("{:02}/MOANA_0101_{file}.csv", file % 100)), &bytes)?;
     }
-    let (engine, state, buckets) = engine(dir).await?;
+    let (engine, state, buckets) = house::engine(dir, PIPELINE).await?;
     let list = |name: &str| watch::once(&engine.pipeline().buckets[name], &buckets[name], "", Timestamp::now);
     let began = Instant::now();
     engine.run_once(list, CancellationToken::new()).await?;
@@ -199,45 +194,8 @@ async fn many(dir: &Path) -> Done {
     let note =
         format!("{FILES} files of {SHORT} rows land: listed, queued, controlled, written, told in a table, settled");
     print("profile_qc_small_files", FILES as f64 / seconds, "files/s", &note);
-    print("profile_qc_small_files_memory", peak_mb()?, "MB", "peak of the same process");
+    print("profile_qc_small_files_memory", house::peak_mb()?, "MB", "peak of the same process");
     Ok(())
-}
-
-async fn engine(dir: &Path) -> Done<(Arc<Engine>, State, BTreeMap<String, OpenBucket>)> {
-    let kinds = catalog();
-    let specs: Vec<&KindSpec> = kinds.iter().map(|kind| kind.spec).collect();
-    let checked = model::check("tidegate.toml", PIPELINE, None, &specs, tidegate_formats::NAMES);
-    let pipeline = checked.pipeline.ok_or_else(|| format!("{:?}", checked.diagnostics))?;
-    let secret = |_: &str| Err(Box::new(model::Failure::new("R0001", model::ErrorKind::Bug, "no secrets here")));
-    let surroundings = Surroundings { pipeline_dir: dir, secret: &secret, aws: &BTreeMap::new() };
-    let mut buckets = BTreeMap::new();
-    for (name, spec) in &pipeline.buckets {
-        buckets.insert(name.clone(), bucket::open(spec, &surroundings)?);
-    }
-    let place = SqliteTables::new(dir.join(".tidegate/tables.db"));
-    let mut tables: BTreeMap<String, Arc<dyn Table>> = BTreeMap::new();
-    for name in pipeline.tables.keys() {
-        tables.insert(name.clone(), place.table(name).await?);
-    }
-    fs::create_dir_all(dir.join(".tidegate"))?;
-    let state = State::open(&dir.join(".tidegate/state.db"))?;
-    let wiring = Wiring {
-        pipeline: Arc::new(pipeline),
-        dir: dir.to_owned(),
-        places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
-        buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
-        tables,
-        databases: BTreeMap::new(),
-        mail: None,
-        secrets: Arc::new(|name| panic!("no secret `{name}` here")),
-        admit: Arc::new(state.clone()),
-        ledger: Arc::new(state.clone()),
-        queue: Arc::new(state.clone()),
-        worker: WorkerId(format!("bench-{}", std::process::id())),
-        clock: Arc::new(Timestamp::now),
-        chance: Arc::new(|| 0.5),
-    };
-    Ok((Arc::new(Engine::new(wiring, &kinds)?), state, buckets))
 }
 
 /// A file of about 1 GB, from disk to disk.
@@ -248,16 +206,9 @@ fn very_long(dir: &Path) -> Done {
     let rows = once(input, BufWriter::new(File::create(dir.join("very-long.nc"))?))?;
     let seconds = began.elapsed().as_secs_f64();
     let note = format!("{rows} rows, {:.2} GB, in {seconds:.1} s", bytes as f64 / 1e9);
-    print("profile_qc_very_long_memory", peak_mb()?, "MB", &note);
+    print("profile_qc_very_long_memory", house::peak_mb()?, "MB", &note);
     print("profile_qc_very_long_rows", rows as f64 / seconds, "rows/s", "the same file, from disk to disk");
     Ok(())
-}
-
-/// Peak memory of this process.
-fn peak_mb() -> Done<f64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("the system does not tell")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }
 
 /// A part in a process of its own, so that its memory is its own.

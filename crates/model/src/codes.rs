@@ -7,7 +7,7 @@ macro_rules! pages {
     };
 }
 
-/// Every code with its page, sorted. `P` pipeline file, `C` connection, `R` run, `D` deploy.
+/// Every code with its page, sorted. `P` pipeline file, `C` connection, `R` run, `D` deploy, `S` server.
 pub static PAGES: &[(&str, &str)] = pages![
     "C0101" "C0102" "C0103" "C0104" "C0105" "C0106" "C0107"
     "C0201" "C0202" "C0203" "C0204" "C0205"
@@ -24,8 +24,8 @@ pub static PAGES: &[(&str, &str)] = pages![
     "R0301" "R0302" "R0303" "R0304" "R0305" "R0306" "R0307" "R0308" "R0309" "R0310" "R0311" "R0312"
     "R0313" "R0314" "R0315" "R0316" "R0317" "R0318" "R0319" "R0320" "R0321" "R0322" "R0323" "R0324"
     "R0325" "R0331" "R0332" "R0333" "R0334" "R0335" "R0336" "R0341" "R0342"
-    "R0501" "R0502" "R0503" "R0504" "R0505" "R0506" "R0507" "R0508" "R0509" "R0510" "R0520" "R0521"
-    "R0522" "R0523" "R0524" "R0525" "R0526" "R0527" "R0541" "R0542" "R0543" "R0544" "R0545" "R0546"
+    "R0501" "R0502" "R0503" "R0504" "R0505" "R0506" "R0507" "R0508" "R0509" "R0510" "R0511" "R0512"
+    "R0513" "R0520" "R0521" "R0522" "R0523" "R0524" "R0525" "R0526" "R0527" "R0541" "R0542" "R0543" "R0544" "R0545" "R0546"
     "R0551" "R0552"
     "R0601" "R0602" "R0603" "R0604" "R0605" "R0606" "R0607"
     "R0701" "R0702"
@@ -35,6 +35,7 @@ pub static PAGES: &[(&str, &str)] = pages![
     "R1020" "R1021" "R1022"
     "R1101" "R1102" "R1103" "R1104" "R1105" "R1106" "R1107" "R1108" "R1109"
     "R1201" "R1202"
+    "S0101" "S0102" "S0103" "S0104" "S0105"
 ];
 
 /// The page of a code, in Markdown; upper and lower case are alike. `None` if there is no such code.

@@ -83,6 +83,12 @@ enum Command {
     Check(commands::check::Args),
     /// Watch the buckets and work; with `--once`, work on what is there and end.
     Run(commands::run::Args),
+    /// Take files from loggers over HTTPS, and work on them.
+    #[cfg(feature = "server")]
+    Serve(commands::serve::Args),
+    /// Which loggers may upload.
+    #[cfg(feature = "server")]
+    Logger(commands::logger::Args),
     /// Put a file into a bucket, once or each time it changes.
     Put(commands::put::Args),
     /// Make a function work on objects that are there already.
@@ -105,6 +111,8 @@ enum Command {
     Table(commands::table::Args),
     /// Write a page of what a review came to.
     Report(commands::report::Args),
+    /// Write files as devices write them, to try a pipeline out.
+    Simulate(commands::simulate::Args),
     /// What an error code means, and how to mend it.
     Explain(commands::explain::Args),
     /// Run every pipeline there is on generated data.
@@ -146,6 +154,10 @@ fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
         Command::New(args) => commands::new::run(here, &args),
         Command::Check(args) => commands::check::run(here, &args),
         Command::Run(args) => commands::run::run(here, &args),
+        #[cfg(feature = "server")]
+        Command::Serve(args) => commands::serve::run(here, &args),
+        #[cfg(feature = "server")]
+        Command::Logger(args) => commands::logger::run(here, &args),
         Command::Put(args) => commands::put::run(here, &args),
         Command::Backfill(args) => commands::backfill::run(here, &args),
         Command::Status => commands::status::run(here),
@@ -158,6 +170,7 @@ fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
         Command::Table(args) => commands::table::run(here, &args),
         Command::Explain(args) => commands::explain::run(here, &args),
         Command::Report(args) => commands::report::run(here, &args),
+        Command::Simulate(args) => commands::simulate::run(here, &args),
         Command::Demo(args) => commands::demo::run(here, &args),
         Command::Schema => commands::schema::run(here),
         Command::Completions(args) => commands::completions::run(here, &args, Cli::command()),

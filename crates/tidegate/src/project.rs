@@ -118,6 +118,18 @@ impl Project {
         self.state_dir().join("mail.db")
     }
 
+    /// The accounts of loggers that may upload.
+    #[cfg(feature = "server")]
+    pub(crate) fn loggers_path(&self) -> PathBuf {
+        self.state_dir().join("loggers.db")
+    }
+
+    /// Where files are that are coming in.
+    #[cfg(feature = "server")]
+    pub(crate) fn uploads_dir(&self) -> PathBuf {
+        self.state_dir().join("uploads")
+    }
+
     /// The database of tables without a url.
     pub(crate) fn tables_path(&self) -> PathBuf {
         self.state_dir().join("tables.db")

@@ -54,6 +54,7 @@ const AIMS: &[(&str, Aim)] = &[
     ("wibl_110h_rate", Aim::AtLeast(100.0)),
     ("wibl_110h_memory", Aim::AtMost(400.0)),
     ("wibl_10h_time", Aim::AtMost(80.0)),
+    ("wibl_many_rate", Aim::AtLeast(150.0)),
     ("start_to_help", Aim::AtMost(5.0)),
     ("idle_cpu", Aim::AtMost(0.5)),
     ("idle_memory", Aim::AtMost(40.0)),

@@ -5,6 +5,9 @@
 //! nobody knows are left out by their length, damage is passed by looking for the next place where packets follow each
 //! other again, and [`Account`] says of every byte that was not handed out where it is and why.
 //!
+//! [`Log`] reads the files of other recorders as the same packets: of Yacht Devices' voyage recorders (NMEA 2000), and logs of
+//! NMEA 0183 line by line.
+//!
 //! The layouts are those of the logger's firmware and of its readers (WIBL project, Center for Coastal and Ocean Mapping,
 //! University of New Hampshire).
 //!
@@ -25,12 +28,19 @@
 mod account;
 mod decode;
 mod encode;
+mod lines;
+mod log;
 mod packet;
+mod pgn;
 mod reader;
+mod simulate;
+mod ydvr;
 
 pub use account::{Account, Code, Finding, MAX_FINDINGS};
+pub use log::{Log, Recorder};
 pub use packet::{Fix, NOT_AVAILABLE, NOT_AVAILABLE_DATE, Packet, Stamp, name};
 pub use reader::{Framing, Reader, Record};
+pub use simulate::{Bus, Faults, Stretch, Voyage, Written};
 
 /// The newest version of the format whose packets are all known, as `major * 1000 + minor`.
 pub const NEWEST: u32 = 1003;

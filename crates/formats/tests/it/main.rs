@@ -5,5 +5,6 @@ mod exchange;
 mod export;
 mod moana;
 mod netcdf;
+mod recorders;
 mod review;
 mod wibl;

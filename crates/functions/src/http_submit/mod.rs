@@ -6,6 +6,7 @@
 //! What a user must know is in `docs/functions/http-submit.md`.
 
 mod answer;
+pub mod archive;
 mod message;
 mod options;
 mod record;

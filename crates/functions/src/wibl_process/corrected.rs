@@ -22,6 +22,7 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 use tidegate_formats::geojson::{Point, Writer};
+use tidegate_formats::wibl::Recorder;
 use tidegate_model::{Failure, Place};
 use tidegate_ocean::sounding::clock::{Clock, Reference};
 use tidegate_ocean::sounding::elapsed::RESTART_GAP;
@@ -29,6 +30,7 @@ use tidegate_ocean::sounding::source::{Choice, Name, Sources};
 use tidegate_ocean::sounding::track::{Fix, Track};
 use tidegate_ocean::sounding::{distinct, vertical_uncertainty};
 
+use super::contribution::Contribution;
 use super::document::{self, ALGORITHMS, Contact};
 use super::gather::{DEPTHS, Depth, Gathered, POSITIONS, TIMES, gather};
 use super::tally::{Tally, What};
@@ -80,9 +82,11 @@ pub(super) fn convert<W: Write>(
         lineage.push(uncertain(&mut placed.points, model, moment));
     }
     let (crs, properties, remarks) = head(&mut found, &placed, options, lineage, moment)?;
+    let mut contribution = Contribution::new(&properties, found.recorder.name());
     let mut writer = Writer::new(output, &document::root(crs, properties)).map_err(write_failure)?;
     for point in &placed.points {
         writer.point(point).map_err(write_failure)?;
+        contribution.push(point);
     }
     let soundings = placed.points.len() as u64;
     let mut note = format!(
@@ -95,7 +99,7 @@ pub(super) fn convert<W: Write>(
         note.push_str(&format!("; left out: {left_out}"));
     }
     let (rejects, rejected) = found.tally.finish();
-    Ok((writer.finish().map_err(write_failure)?, Done { soundings, note, rejects, rejected }))
+    Ok((writer.finish().map_err(write_failure)?, Done { soundings, note, rejects, rejected, contribution }))
 }
 
 /// What is known of where and when each depth was measured.
@@ -112,9 +116,9 @@ pub(super) fn soundings(bytes: &[u8], options: &Options, moment: Moment) -> Resu
 }
 
 fn no_packets() -> Failure {
-    let failure = failure("R0502", "the object holds no packet of a WIBL logger");
+    let failure = failure("R0502", "the object holds nothing of a logger");
     at_byte(failure, 0)
-        .expected("packets of `u32 id, u32 length, payload`, as loggers write them")
+        .expected("packets as WIBL loggers write them, records of a YDVR, or sentences of NMEA 0183 line by line")
         .help("was the transfer cut, or is it a file of another program?")
 }
 
@@ -311,6 +315,9 @@ fn remarkable(found: &Gathered<'_>, placed: &Placed) -> Vec<String> {
     if found.is_unstamped {
         remarks.push("the file has no counter; depths are spread evenly between times".to_owned());
     }
+    if found.recorder != Recorder::Wibl {
+        remarks.push(format!("of a {}", found.recorder.name()));
+    }
     for (name, count) in &placed.others {
         remarks.push(format!("{count} values by {name} not used"));
     }
@@ -334,6 +341,7 @@ fn head(
     let vessel = vessel::of(found.metadata, found.setup);
     let name = vessel.as_ref().and_then(|vessel| vessel.name.as_deref()).unwrap_or("Anonymous");
     let mut properties = document::properties(&contact, &Value::Null, &Value::from(name), version);
+    properties["trustedNode"]["providerLogger"] = Value::from(found.recorder.name());
     let mut plain = properties.clone();
     let mut crs = document::crs();
     if let Some((text, byte)) = found.json {

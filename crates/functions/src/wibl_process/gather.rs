@@ -4,7 +4,7 @@
 
 use tidegate_formats::nmea0183::{self, Fault, Sentence};
 use tidegate_formats::wibl::{
-    Fix as GnssFix, Framing, NEWEST, NOT_AVAILABLE, NOT_AVAILABLE_DATE, Packet, Reader, Record,
+    Fix as GnssFix, Log, NEWEST, NOT_AVAILABLE, NOT_AVAILABLE_DATE, Packet, Record, Recorder,
 };
 use tidegate_ocean::sounding::clock::Reference;
 use tidegate_ocean::sounding::elapsed::{Line, Survey};
@@ -51,6 +51,7 @@ pub(super) struct Seen {
 
 /// All that a file tells.
 pub(super) struct Gathered<'a> {
+    pub(super) recorder: Recorder,
     pub(super) tally: Tally,
     pub(super) line: Line,
     /// No packet has a counter: places are numbers of packets.
@@ -80,7 +81,8 @@ struct Gatherer<'a, 'o> {
 /// Walks through the file twice: once to know its counter, once to gather.
 pub(super) fn gather<'a>(bytes: &'a [u8], options: &Options, moment: Moment) -> Gathered<'a> {
     let mut survey = Survey::default();
-    let mut reader = Reader::new(bytes, Framing::Resync);
+    let recorder = Recorder::of(bytes);
+    let mut reader = Log::new(bytes, recorder);
     reader
         .by_ref()
         .filter_map(|record| record.packet.elapsed())
@@ -88,6 +90,7 @@ pub(super) fn gather<'a>(bytes: &'a [u8], options: &Options, moment: Moment) -> 
         .for_each(|elapsed| survey.look(elapsed));
     let unit = if survey.is_unstamped() { 1 } else { 1_000 };
     let found = Gathered {
+        recorder,
         tally: Tally::of(reader.account()),
         line: Line::new(survey.counter()),
         is_unstamped: survey.is_unstamped(),
@@ -108,7 +111,7 @@ pub(super) fn gather<'a>(bytes: &'a [u8], options: &Options, moment: Moment) -> 
     #[expect(clippy::cast_precision_loss, reason = "seconds")]
     let latest = moment.arrived.as_second() as f64 + DAY;
     let mut gatherer = Gatherer { options, latest, found };
-    for (number, record) in (0..).zip(Reader::new(bytes, Framing::Resync)) {
+    for (number, record) in (0..).zip(Log::new(bytes, recorder)) {
         match record.packet.elapsed() {
             None => gatherer.about(&record),
             Some(NO_COUNTER) => gatherer.found.tally.add(What::Unstamped, record.offset as u64),

@@ -1,9 +1,11 @@
-//! Kind `wibl-process` (hop 6): a WIBL logger's file becomes a GeoJSON file as IHO B-12 wants it.
+//! Kind `wibl-process` (hop 6): a WIBL logger's file, or one of another recorder, becomes a GeoJSON file as IHO B-12 wants it,
+//! and if asked for a row of what it contributes and a map of its track ([`contribution`]).
 //!
 //! The bytes are walked twice and never copied ([`gather`]); times and places are found in `tidegate-ocean`; the document's
 //! head is put together ([`document`], [`mend`]) and the soundings are written behind it as they come. [`mod@reference`] does
 //! what `wibl-python` 1.2.0 does instead. What a user must know is in `docs/functions/wibl-process.md`.
 
+mod contribution;
 mod corrected;
 mod document;
 mod gather;
@@ -21,17 +23,21 @@ use jiff::Timestamp;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tidegate_engine::{Context, Function, Kind, Outcome, OutputFile};
+use tidegate_formats::wibl::Recorder;
 use tidegate_model::{self as model, ErrorKind, Failure, KindSpec, Pipeline, Place, Targets, TriggerNeed};
 
+pub use contribution::{COLUMNS, Contribution};
 pub use options::{Options, Rules};
+
+use options::MapFormat;
 
 /// What `wibl-process` tells about itself.
 pub static SPEC: KindSpec = KindSpec {
     name: "wibl-process",
     version: 1,
-    summary: "turns files of WIBL bathymetry loggers into B-12 GeoJSON",
+    summary: "turns files of WIBL bathymetry loggers, and of other recorders, into B-12 GeoJSON",
     trigger: TriggerNeed::Object,
-    tables: Targets::None,
+    tables: Targets::Optional,
     buckets: Targets::One,
     databases: Targets::None,
     mail: Targets::None,
@@ -43,6 +49,8 @@ pub static KIND: Kind = Kind { spec: &SPEC, build };
 
 struct WiblProcess {
     bucket: String,
+    /// The table of contributions.
+    table: Option<String>,
     options: Arc<Options>,
 }
 
@@ -52,7 +60,11 @@ fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Func
         Failure::new("R0501", ErrorKind::Invalid, format!("`{}` has no bucket to write into", function.name))
             .expected("one bucket in `into`")
     })?;
-    Ok(Box::new(WiblProcess { bucket: bucket.clone(), options: Arc::new(Options::read(&function.options)?) }))
+    Ok(Box::new(WiblProcess {
+        bucket: bucket.clone(),
+        table: contribution::table_of(function, pipeline)?,
+        options: Arc::new(Options::read(&function.options)?),
+    }))
 }
 
 /// The key of the GeoJSON file: that of the logger's file without `.wibl`, with `.json`. Only the end counts: folders
@@ -70,7 +82,12 @@ pub fn output_key(key: &str) -> String {
 impl Function for WiblProcess {
     async fn call(&self, context: &Context) -> Result<Outcome, Failure> {
         let input = context.input().await?;
-        let output = context.create(&self.bucket, &output_key(&context.object()?.key))?;
+        let key = output_key(&context.object()?.key);
+        let output = context.create(&self.bucket, &key)?;
+        let map = match self.options.map {
+            MapFormat::None => None,
+            format => Some((format, context.create(&self.bucket, &map_key(&key, format))?)),
+        };
         let moment = Moment { now: context.now(), arrived: arrived(context).await? };
         let options = Arc::clone(&self.options);
         let work = move || {
@@ -78,14 +95,34 @@ impl Function for WiblProcess {
             input.reader().read_to_end(&mut bytes).map_err(|error| {
                 Failure::new("R0005", ErrorKind::Unavailable, format!("the object could not be read: {error}"))
             })?;
-            convert(&bytes, &options, moment, output)
+            let (output, done) = convert(&bytes, &options, moment, output)?;
+            let map = map.map(|(format, output)| draw(&done.contribution, format, output)).transpose()?;
+            Ok::<_, Failure>((output, map, done))
         };
-        let (output, done): (OutputFile, Done) = tokio::task::spawn_blocking(work)
+        let (output, map, done): (OutputFile, Option<OutputFile>, Done) = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| Failure::new("R0011", ErrorKind::Bug, format!("the conversion ended: {error}")))??;
         context.finish(output)?;
+        map.map(|map| context.finish(map)).transpose()?;
+        if let Some(table) = &self.table {
+            context.ensure_current().await?;
+            done.contribution.write(context, table, &context.object()?.key).await?;
+        }
         Ok(Outcome { note: Some(done.note), rejects: done.rejects, rejected: done.rejected })
     }
+}
+
+/// The key of the map: that of the GeoJSON file with another end.
+fn map_key(key: &str, format: MapFormat) -> String {
+    let end = if format == MapFormat::Png { "png" } else { "svg" };
+    format!("{}.{end}", key.strip_suffix(".json").unwrap_or(key))
+}
+
+fn draw(contribution: &Contribution, format: MapFormat, mut output: OutputFile) -> Result<OutputFile, Failure> {
+    let picture = contribution.map();
+    let bytes = if format == MapFormat::Png { picture.png(1.0) } else { picture.svg().into_bytes() };
+    output.write_all(&bytes).map_err(|error| write_failure(error.into()))?;
+    Ok(output)
 }
 
 /// When the run's object came, by its bucket's clock.
@@ -120,13 +157,26 @@ pub struct Done {
     pub rejects: Vec<tidegate_stores::Reject>,
     /// How many there were.
     pub rejected: u64,
+    /// What the file adds to the archive.
+    pub contribution: Contribution,
 }
 
 /// Converts the bytes of a logger's file; gives the output back.
 ///
 /// # Errors
-/// `R0502` to `R0510`: why nothing can be made of it, and at which byte.
+/// `R0502` to `R0511`: why nothing can be made of it, and at which byte.
 pub fn convert<W: Write>(bytes: &[u8], options: &Options, moment: Moment, output: W) -> Result<(W, Done), Failure> {
+    let recorder = Recorder::of(bytes);
+    if let Some(version) = recorder.unread_version(bytes) {
+        return Err(failure("R0511", format!("files of the version `{version}` cannot be read"))
+            .expected("`YDVR v04`, records of 14 bytes and more")
+            .help("convert it with the recorder's own program, to version 04 or to a log of NMEA 0183"));
+    }
+    if recorder != Recorder::Wibl && options.rules == Rules::Wibl120 {
+        let reason =
+            format!("the reference rules read files of WIBL loggers, and this one is of a {}", recorder.name());
+        return Err(failure("R0511", reason).help("set `rules = \"corrected\"`"));
+    }
     match options.rules {
         Rules::Corrected => corrected::convert(bytes, options, moment, output),
         Rules::Wibl120 => reference::convert(bytes, options, moment, output),

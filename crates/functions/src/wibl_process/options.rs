@@ -83,6 +83,12 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "Soundings between two fixes that lie further apart get no position, and are left out.",
     ),
     option(
+        "map",
+        OptionType::OneOf(&["none", "svg", "png"]),
+        Some("\"none\""),
+        "A map of each file's track, beside its GeoJSON: `a.json` and `a.svg`.",
+    ),
+    option(
         "uncertainty",
         OptionType::TextMap,
         None,
@@ -98,6 +104,17 @@ pub enum Rules {
     Corrected,
     /// Those of `wibl-python` 1.2.0.
     Wibl120,
+}
+
+/// What a map of the track is, if there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapFormat {
+    /// There is none.
+    None,
+    /// SVG.
+    Svg,
+    /// PNG.
+    Png,
 }
 
 /// An uncertainty model.
@@ -140,6 +157,8 @@ pub struct Options {
     pub time_gap: i64,
     /// Milliseconds.
     pub position_gap: i64,
+    /// A map of the track.
+    pub map: MapFormat,
     /// Uncertainty of each sounding.
     pub uncertainty: Option<Uncertainty>,
 }
@@ -174,6 +193,11 @@ impl Options {
             reject_unknown: text("unknown_algorithm").as_deref() == Some("reject"),
             time_gap: gap("time_gap", 10_000),
             position_gap: gap("position_gap", 60_000),
+            map: match text("map").as_deref() {
+                Some("svg") => MapFormat::Svg,
+                Some("png") => MapFormat::Png,
+                _ => MapFormat::None,
+            },
             uncertainty: values.get("uncertainty").and_then(Value::as_object).map(uncertainty).transpose()?,
         };
         match options.rules {

@@ -9,11 +9,12 @@ use std::io::Write;
 use serde_json::{Value, json};
 use tidegate_formats::geojson::{Point, Writer};
 use tidegate_formats::nmea0183::{self, Sentence};
-use tidegate_formats::wibl::{Code, Framing, NEWEST, NOT_AVAILABLE, Packet, Reader, Record};
+use tidegate_formats::wibl::{Code, Framing, NEWEST, NOT_AVAILABLE, Packet, Reader, Record, Recorder};
 use tidegate_model::Failure;
 use tidegate_ocean::sounding::distinct;
 use tidegate_ocean::sounding::reference::{Line, Table};
 
+use super::contribution::Contribution;
 use super::document::{self, ALGORITHMS, Contact};
 use super::{Done, Moment, Options, at_byte, failure, write_failure};
 
@@ -326,16 +327,20 @@ pub(super) fn convert<W: Write>(
         lineage.push(step("deduplicate", parameters, comment, moment, *offset)?);
     }
     let root = root(&loaded, options, lineage)?;
+    let mut contribution = Contribution::new(root.get("properties").unwrap_or(&Value::Null), Recorder::Wibl.name());
     let mut writer = Writer::new(output, &root).map_err(write_failure)?;
     let (mut time_hint, mut position_hint) = (0, 0);
     for (x, depth) in &tables.depths {
         let [time] = tables.time.at(*x, &mut time_hint);
         let [latitude, longitude] = tables.position.at(*x, &mut position_hint);
-        writer.point(&Point { longitude, latitude, depth: *depth, time, uncertainty: None }).map_err(write_failure)?;
+        let point = Point { longitude, latitude, depth: *depth, time, uncertainty: None };
+        writer.point(&point).map_err(write_failure)?;
+        contribution.push(&point);
     }
     let soundings = tables.depths.len() as u64;
     let note = format!("{soundings} soundings of {all} depths, by the rules of wibl-python 1.2.0");
-    Ok((writer.finish().map_err(write_failure)?, Done { soundings, note, rejects: Vec::new(), rejected: 0 }))
+    let done = Done { soundings, note, rejects: Vec::new(), rejected: 0, contribution };
+    Ok((writer.finish().map_err(write_failure)?, done))
 }
 
 /// Lineage of `nodatareject`: a second request finds nothing more.

@@ -3,6 +3,7 @@
 mod corrected;
 mod engine;
 mod peer;
+mod recorders;
 mod reference;
 
 use std::fs;

@@ -25,7 +25,7 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 fn codes_in(source: &str) -> impl Iterator<Item = &str> {
     source.split('"').filter(|literal| {
         let bytes = literal.as_bytes();
-        matches!(bytes, [b'P' | b'C' | b'R' | b'D', b'0' | b'1', rest @ ..] if rest.len() == 3 && rest.iter().all(u8::is_ascii_digit))
+        matches!(bytes, [b'P' | b'C' | b'R' | b'D' | b'S', b'0' | b'1', rest @ ..] if rest.len() == 3 && rest.iter().all(u8::is_ascii_digit))
     })
 }
 

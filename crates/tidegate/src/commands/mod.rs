@@ -8,6 +8,8 @@ pub(crate) mod explain;
 mod export;
 pub(crate) mod failures;
 pub(crate) mod history;
+#[cfg(feature = "server")]
+pub(crate) mod logger;
 pub(crate) mod mail;
 pub(crate) mod new;
 pub(crate) mod put;
@@ -15,6 +17,9 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schema;
+#[cfg(feature = "server")]
+pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod trace;

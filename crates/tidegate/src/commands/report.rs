@@ -1,10 +1,11 @@
-//! `tidegate report review`: one page, complete in itself, of what a review came to: a table to sort, a map of the
-//! stations, what failed and why.
+//! `tidegate report`: pages that are complete in themselves. Of a review: a table to sort, a map of the stations, what failed
+//! and why. Of bathymetry: what was contributed ([`bathymetry`]).
 
+mod bathymetry;
 mod page;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
@@ -29,6 +30,8 @@ pub(crate) struct Args {
 enum What {
     /// What the files under review come to: a table, a map of the stations, failures by reason.
     Review(Review),
+    /// What loggers have contributed: files, soundings and nautical miles, by vessel and month.
+    Bathymetry(bathymetry::Contributions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -64,7 +67,10 @@ struct File {
 
 /// Writes the page.
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
-    let What::Review(review) = &args.what;
+    let review = match &args.what {
+        What::Review(review) => review,
+        What::Bathymetry(contributions) => return bathymetry::run(here, contributions),
+    };
     let project = Project::open(here)?;
     let history = wiring::open_history(&project)?;
     let (files, failures) = wiring::ask(async {
@@ -86,14 +92,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         Ok::<_, Stop>((files, failures))
     })??;
     let html = page::html(&project.pipeline.name, &files, &failures, jiff::Timestamp::now());
-    let folder = review.out.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let unwritable = |error: &std::io::Error| Stop::file("written", &review.out, error);
-    let mut file = tempfile::Builder::new()
-        .prefix(".tidegate-report-")
-        .tempfile_in(folder.unwrap_or(std::path::Path::new(".")))
-        .map_err(|error| unwritable(&error))?;
-    file.write_all(html.as_bytes()).map_err(|error| unwritable(&error))?;
-    file.persist(&review.out).map_err(|error| unwritable(&error.error))?;
+    write_page(&review.out, &html)?;
     if here.printer.json {
         here.printer.document(&serde_json::json!({
             "out": review.out, "files": files.len(), "failures": failures.len(), "bytes": html.len(),
@@ -107,6 +106,19 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         ));
     }
     Ok(Exit::Done)
+}
+
+/// Writes a page in place of what is there, once all of it is written.
+fn write_page(out: &Path, html: &str) -> Result<(), Stop> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let unwritable = |error: &std::io::Error| Stop::file("written", out, error);
+    let mut file = tempfile::Builder::new()
+        .prefix(".tidegate-report-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .map_err(|error| unwritable(&error))?;
+    file.write_all(html.as_bytes()).map_err(|error| unwritable(&error))?;
+    file.persist(out).map_err(|error| unwritable(&error.error))?;
+    Ok(())
 }
 
 impl File {

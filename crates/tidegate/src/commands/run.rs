@@ -46,7 +46,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
 }
 
 /// Watches and works until it is stopped.
-async fn run_on(here: &Here, project: &Project, stop: CancellationToken) -> Result<Exit, Stop> {
+pub(crate) async fn run_on(here: &Here, project: &Project, stop: CancellationToken) -> Result<Exit, Stop> {
     let tally = Arc::new(Tally::default());
     let observer = settled::observer(here.printer.clone(), Arc::clone(&tally), stop.clone(), true);
     let wired = Wired::build(project, Some(observer)).await?;
@@ -237,7 +237,7 @@ pub(crate) fn mails_in_words(mails: MailCounts) -> String {
 }
 
 /// The first signal stops gently, the second at once.
-async fn heed_signals(printer: Printer, stop: CancellationToken) {
+pub(crate) async fn heed_signals(printer: Printer, stop: CancellationToken) {
     let Ok(mut signals) = Signals::new() else { return };
     signals.next().await;
     printer.remark("stopping: runs under way have 10 s to end; once more stops at once");

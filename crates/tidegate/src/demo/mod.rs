@@ -1,6 +1,5 @@
 //! Generated input for `tidegate demo`: one file a pipeline. The same every time, so that what it shows can be tested.
 
-mod archive;
 mod bathymetry;
 mod csv_to_table;
 mod profiles;

@@ -10,6 +10,8 @@ mod place;
 mod postgres;
 mod processes;
 mod review;
+mod submission;
 mod terminal;
+mod uploads;
 mod warehouse;
 mod wrong;

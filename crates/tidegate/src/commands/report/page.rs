@@ -13,7 +13,7 @@ use super::File;
 /// Width and height of the map, in pixels.
 const MAP: (u16, u16) = (1080, 520);
 
-const STYLE: &str = "\
+pub(super) const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1180px;padding:0 1rem;color:#1b2a38}\
 h1{margin:0}h2{margin:2rem 0 .5rem}p{margin:.3rem 0}.faint{color:#5d6b78}\
 svg{max-width:100%;height:auto}.wide{overflow-x:auto}\
@@ -26,7 +26,7 @@ td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}detai
 ul{margin:.2rem 0;padding-left:1.1rem}code{font-size:13px}";
 
 /// Sorts the table by a column: numbers by their value, the rest by its text; nothing stands last.
-const SCRIPT: &str = "\
+pub(super) const SCRIPT: &str = "\
 document.querySelectorAll('th button').forEach(function(b){b.addEventListener('click',function(){\
 var h=b.closest('th'),t=h.closest('table'),i=h.cellIndex,up=h.getAttribute('aria-sort')!=='ascending';\
 t.querySelectorAll('th').forEach(function(o){o.removeAttribute('aria-sort')});\
@@ -165,7 +165,7 @@ fn map(files: &[File]) -> String {
 }
 
 /// What failed: each reason once, with its files.
-fn by_reason(page: &mut String, failures: &[FailureRecord]) {
+pub(super) fn by_reason(page: &mut String, failures: &[FailureRecord]) {
     page.push_str("<h2>Failures</h2>\n");
     if failures.is_empty() {
         page.push_str("<p>None.</p>\n");
@@ -199,7 +199,7 @@ fn by_reason(page: &mut String, failures: &[FailureRecord]) {
 }
 
 /// A number with its thousands apart.
-fn grouped(value: i64) -> String {
+pub(super) fn grouped(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::from(if value < 0 { "-" } else { "" });
     for (at, digit) in digits.chars().enumerate() {
@@ -212,7 +212,7 @@ fn grouped(value: i64) -> String {
 }
 
 /// Text that is nothing but text in HTML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
