@@ -89,6 +89,17 @@ fn expected(folder: &Path, table: &str) -> Vec<String> {
     records(&text).into_iter().skip(1).map(plain).collect()
 }
 
+/// The record with times as the reference writes them: without zeros at the end of a fraction.
+fn plain_times(record: &str) -> String {
+    let plain = |cell: String| match cell.split_once('.') {
+        Some((clock, _)) if clock.len() == 8 && clock.matches(':').count() == 2 => {
+            cell.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        _ => cell,
+    };
+    cells(record).into_iter().map(plain).collect::<Vec<_>>().join(",")
+}
+
 /// Fields of a record, with their quotes.
 fn cells(record: &str) -> Vec<String> {
     let (mut cells, mut cell) = (Vec::new(), String::new());
@@ -167,7 +178,7 @@ async fn the_star_schema_comes_to_what_was_expected_after_each_batch() {
         expected.sort();
         assert_eq!(rows.len(), expected.len(), "{table}");
         for (row, expected) in rows.iter().zip(&expected) {
-            assert_eq!(row, expected, "{table}");
+            assert_eq!(plain_times(row), plain_times(expected), "{table}");
         }
     }
 }
