@@ -4,6 +4,8 @@ mod bathymetry;
 mod csv_to_table;
 mod profiles;
 mod review;
+#[cfg(feature = "sql")]
+mod warehouse;
 
 use std::io;
 use std::path::Path;
@@ -21,7 +23,14 @@ pub(crate) struct Demo {
 }
 
 /// Every pipeline there is.
-pub(crate) static DEMOS: &[Demo] = &[csv_to_table::DEMO, profiles::DEMO, review::DEMO, bathymetry::DEMO];
+pub(crate) static DEMOS: &[Demo] = &[
+    csv_to_table::DEMO,
+    profiles::DEMO,
+    review::DEMO,
+    bathymetry::DEMO,
+    #[cfg(feature = "sql")]
+    warehouse::DEMO,
+];
 
 /// Numbers that look random and are the same every time (SplitMix64).
 struct Numbers(u64);
