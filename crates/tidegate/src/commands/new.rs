@@ -89,7 +89,7 @@ pub(crate) static TEMPLATES: &[Template] = &[
     },
 ];
 
-/// The statements of the star schema.
+/// The statements of the star schema, and questions to ask it.
 #[cfg(feature = "sql")]
 static STAR: &[(&str, &str)] = &[
     ("star/dim_counterparty.sql", include_str!("../templates/warehouse/star/dim_counterparty.sql")),
@@ -103,6 +103,15 @@ static STAR: &[(&str, &str)] = &[
     ("star/fact_payment.sql", include_str!("../templates/warehouse/star/fact_payment.sql")),
     ("star/fact_purchase_order.sql", include_str!("../templates/warehouse/star/fact_purchase_order.sql")),
     ("star/fact_sales_order.sql", include_str!("../templates/warehouse/star/fact_sales_order.sql")),
+    ("charts/revenue-by-country.sql", include_str!("../templates/warehouse/charts/revenue-by-country.sql")),
+    ("charts/revenue-by-currency.sql", include_str!("../templates/warehouse/charts/revenue-by-currency.sql")),
+    ("charts/revenue-by-design.sql", include_str!("../templates/warehouse/charts/revenue-by-design.sql")),
+    ("charts/revenue-by-month.sql", include_str!("../templates/warehouse/charts/revenue-by-month.sql")),
+    ("charts/revenue-by-quarter.sql", include_str!("../templates/warehouse/charts/revenue-by-quarter.sql")),
+    ("charts/revenue-by-staff.sql", include_str!("../templates/warehouse/charts/revenue-by-staff.sql")),
+    ("charts/revenue-by-weekday.sql", include_str!("../templates/warehouse/charts/revenue-by-weekday.sql")),
+    ("charts/revenue-per-sale.sql", include_str!("../templates/warehouse/charts/revenue-per-sale.sql")),
+    ("charts/revenue-total.sql", include_str!("../templates/warehouse/charts/revenue-total.sql")),
 ];
 
 /// Writes the template, or lists them.
