@@ -100,7 +100,7 @@ impl House {
             tables: BTreeMap::new(),
             databases: BTreeMap::new(),
             secrets: Arc::new(|name| panic!("no secret `{name}` here")),
-            admit: Arc::new(self.state.clone()),
+            joint: Arc::new(self.state.clone()),
             ledger: Arc::new(self.state.clone()),
             mail: None,
             queue: Arc::new(self.state.clone()),

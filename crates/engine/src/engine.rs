@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidegate_model::{self as model, ErrorKind, RunId};
-use tidegate_stores::{Attempt, Error, Result, Settlement};
+use tidegate_stores::{Attempt, Error, Lease, Result, Settlement};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Function, Kind, Wiring};
@@ -83,14 +83,29 @@ impl Engine {
     /// The ledger's word on how an attempt ended; whoever observes hears it after that. False if the attempt was no
     /// longer the run's last: its end means nothing, and the lease is not its to give up.
     pub(crate) async fn record(&self, attempt: &Attempt, settlement: Settlement) -> Result<bool> {
-        let Some(observer) = &self.observer else {
-            return self.wiring.ledger.settle(settlement).await;
-        };
-        let is_settled = self.wiring.ledger.settle(settlement.clone()).await?;
-        if is_settled {
+        let told = self.observer.is_some().then(|| settlement.clone());
+        let is_settled = self.wiring.ledger.settle(settlement).await?;
+        self.tell(attempt, told.filter(|_| is_settled));
+        Ok(is_settled)
+    }
+
+    /// The same for a settlement after which nothing is left to do, so that the queue lets the run go.
+    pub(crate) async fn record_and_acknowledge(
+        &self,
+        attempt: &Attempt,
+        settlement: Settlement,
+        lease: &Lease,
+    ) -> Result<bool> {
+        let told = self.observer.is_some().then(|| settlement.clone());
+        let is_settled = self.wiring.joint.settle_and_acknowledge(settlement, lease.clone()).await?;
+        self.tell(attempt, told.filter(|_| is_settled));
+        Ok(is_settled)
+    }
+
+    fn tell(&self, attempt: &Attempt, settlement: Option<Settlement>) {
+        if let (Some(observer), Some(settlement)) = (&self.observer, settlement) {
             observer(attempt, &settlement);
         }
-        Ok(is_settled)
     }
 
     /// Forgets the hops of objects: their events are admitted, or left to the bucket's source.

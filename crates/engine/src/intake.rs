@@ -123,7 +123,7 @@ impl Engine {
         if admissions.is_empty() {
             return Ok(());
         }
-        let arrivals = self.wiring.admit.admit_new(admissions.clone()).await?;
+        let arrivals = self.wiring.joint.admit_new(admissions.clone()).await?;
         let mut again = Vec::new();
         for (mut admission, arrival) in admissions.into_iter().zip(arrivals) {
             let is_unrouted = admission.unrouted.is_some();
@@ -158,7 +158,7 @@ impl Engine {
         if admissions.is_empty() {
             return Ok(Vec::new());
         }
-        self.wiring.admit.admit_and_enqueue(admissions).await
+        self.wiring.joint.admit_and_enqueue(admissions).await
     }
 
     pub(crate) fn admission(&self, event: Event, runs: Vec<NewRun>, unrouted: Option<Failure>) -> Admission {

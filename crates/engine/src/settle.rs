@@ -35,7 +35,7 @@ impl Engine {
     ) -> Result<()> {
         let is_settled = match called {
             Called::Cancelled => return self.give_back(lease, attempt).await,
-            Called::Outdated => self.replace_outdated(attempt).await?,
+            Called::Outdated => self.replace_outdated(lease, attempt).await?,
             Called::Succeeded { outcome, outputs, input_sha256 } => {
                 let mut settlement = self.settlement(attempt, RunState::Succeeded);
                 settlement.outputs = outputs;
@@ -43,7 +43,7 @@ impl Engine {
                 settlement.rejected = outcome.rejected;
                 settlement.note = outcome.note;
                 settlement.input_sha256 = input_sha256;
-                self.record(attempt, settlement).await?
+                self.record_and_acknowledge(attempt, settlement, lease).await?
             }
             Called::Failed(failure) => {
                 let failure = with_object(failure, attempt);
@@ -58,11 +58,10 @@ impl Engine {
                 let state = if superseded { RunState::Superseded } else { RunState::Failed };
                 let mut settlement = self.settlement(attempt, state);
                 settlement.failure = Some(failure);
-                self.record(attempt, settlement).await?
+                self.record_and_acknowledge(attempt, settlement, lease).await?
             }
         };
         if is_settled {
-            self.wiring.queue.acknowledge(lease.clone()).await?;
             self.follow_up(made).await;
         }
         Ok(())
@@ -102,7 +101,7 @@ impl Engine {
     }
 
     /// The function's rules changed while the run waited: the event gets a run under the present rules instead.
-    async fn replace_outdated(&self, attempt: &Attempt) -> Result<bool> {
+    async fn replace_outdated(&self, lease: &Lease, attempt: &Attempt) -> Result<bool> {
         let Some(ready) = self.functions.get(&attempt.function) else { return Ok(false) };
         let successor = new_run(&ready.spec, &attempt.event);
         let reason = format!("the function's rules changed; run {} replaces this one", successor.run);
@@ -111,7 +110,7 @@ impl Engine {
         self.admit_and_enqueue(vec![admission]).await?;
         let mut settlement = self.settlement(attempt, RunState::Superseded);
         settlement.failure = Some(with_object(Failure::new(SUPERSEDED, ErrorKind::Conflict, reason), attempt));
-        self.record(attempt, settlement).await
+        self.record_and_acknowledge(attempt, settlement, lease).await
     }
 
     /// Admits the objects that a run made, without waiting for a source to see them.

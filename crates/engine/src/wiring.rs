@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use tidegate_model::{Failure, Pipeline};
-use tidegate_stores::{Admit, Database, Ledger, Queue, Table, WorkerId};
+use tidegate_stores::{Database, Joint, Ledger, Queue, Table, WorkerId};
 
 use crate::mail::Post;
 
@@ -37,7 +37,7 @@ pub struct Wiring {
     /// Values of secrets; each is asked for when it is used.
     pub secrets: Secrets,
     /// The way into ledger and queue.
-    pub admit: Arc<dyn Admit>,
+    pub joint: Arc<dyn Joint>,
     /// Where history is kept.
     pub ledger: Arc<dyn Ledger>,
     /// Where mails wait and who carries them away, if the pipeline mails.

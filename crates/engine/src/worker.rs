@@ -86,11 +86,11 @@ impl Engine {
         let leases = if wants.is_empty() {
             Vec::new()
         } else {
-            self.wiring.queue.lease(&self.wiring.worker, wants, free, now, LEASE).await?
+            self.wiring.joint.lease_and_claim(&self.wiring.worker, wants, free, now, LEASE).await?
         };
-        for lease in leases {
+        for (lease, claim) in leases {
             *turns.busy.entry(lease.function.clone()).or_default() += 1;
-            tasks.spawn(Arc::clone(self).attempt(lease));
+            tasks.spawn(Arc::clone(self).attempt(lease, claim));
         }
         if until == Until::Drained && tasks.is_empty() && self.is_drained(now).await? {
             return Ok(true);
@@ -132,18 +132,18 @@ impl Engine {
         Ok(wait.clamp(Duration::from_millis(1), POLL))
     }
 
-    /// One leased run: claim, call, settle.
-    async fn attempt(self: Arc<Self>, lease: Lease) -> String {
+    /// One leased run: call, settle.
+    async fn attempt(self: Arc<Self>, lease: Lease, claim: Result<Claim>) -> String {
         let function = lease.function.clone();
-        if let Err(error) = self.attempt_or_error(lease).await {
+        if let Err(error) = self.attempt_or_error(lease, claim).await {
             // The lease ends by itself and the run is tried again.
             tracing::warn!(function, %error, "an attempt could not be recorded");
         }
         function
     }
 
-    async fn attempt_or_error(self: &Arc<Self>, lease: Lease) -> Result<()> {
-        match self.wiring.ledger.claim(lease.run, &self.wiring.worker, self.now()).await? {
+    async fn attempt_or_error(self: &Arc<Self>, lease: Lease, claim: Result<Claim>) -> Result<()> {
+        match claim? {
             Claim::Settled(_) => self.wiring.queue.acknowledge(lease).await,
             Claim::Unknown => {
                 tracing::warn!(run = %lease.run, "the queue holds a run that the ledger does not know");

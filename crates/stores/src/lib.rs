@@ -6,7 +6,7 @@
 //! | [`EventSource`] | hop 1, watch | a directory ([`watch`]), a listing |
 //! | [`Queue`] | hops 3 and 4, enqueue and lease | SQLite ([`sqlite`]), memory |
 //! | [`Ledger`] | hops 2 and 8, admit and settle | SQLite ([`sqlite`]), memory |
-//! | [`Admit`] | hops 2 and 3 together | SQLite in one transaction, any other two in steps ([`Apart`]) |
+//! | [`Joint`] | hops 2 and 3 together | SQLite in one transaction, any other two in steps ([`Apart`]) |
 //! | [`mail::Outbox`] | hop 7, mails that wait | SQLite ([`mail`]) |
 //! | [`mail::Courier`] | carries mails away | a directory |
 //! | [`Tables`] | hop 7, write | SQLite, memory ([`table`]) |
@@ -19,12 +19,12 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-mod admit;
 pub mod bucket;
 pub mod database;
 mod error;
 mod event_source;
 mod filesystem;
+mod joint;
 mod ledger;
 pub mod mail;
 mod queue;
@@ -36,10 +36,10 @@ pub mod upload;
 pub mod warehouse;
 pub mod watch;
 
-pub use admit::{Admit, Apart, Arrival};
 pub use database::Database;
 pub use error::{Error, Result};
 pub use event_source::{EventSource, Sighting};
+pub use joint::{Apart, Arrival, Joint};
 pub use ledger::{
     Admission, Admitted, Attempt, Claim, FailureFilter, FailureRecord, FunctionCounts, Ledger, NewRun, Page, Reject,
     RunFilter, RunRecord, Settlement, Verdict,

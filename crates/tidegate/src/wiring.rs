@@ -99,7 +99,7 @@ impl Wired {
             tables,
             databases,
             secrets: secrets(project),
-            admit: Arc::new(state.clone()),
+            joint: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
             mail,
             queue: Arc::new(state.clone()),

@@ -232,7 +232,9 @@ fn kill_at_every_write(is_apart: bool) {
         threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
     });
     println!("killed at {boundaries} boundaries");
-    assert!(boundaries >= 40, "there are more durable writes than {boundaries}");
+    // Two systems write in steps what one database writes in one transaction.
+    let least = if is_apart { 40 } else { 30 };
+    assert!(boundaries >= least, "there are more durable writes than {boundaries}");
 }
 
 #[test]

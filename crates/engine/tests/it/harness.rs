@@ -18,11 +18,11 @@ use tidegate_stores::bucket::{DirectoryStore, OpenBucket, Place, location};
 use tidegate_stores::sqlite::State;
 use tidegate_stores::table::{MemoryTables, SqliteTables};
 use tidegate_stores::testing::faults::{
-    Fate, FaultyAdmit, FaultyLedger, FaultyQueue, FaultyStore, FaultyTable, NoFaults,
+    Fate, FaultyJoint, FaultyLedger, FaultyQueue, FaultyStore, FaultyTable, NoFaults,
 };
 use tidegate_stores::testing::{Chance, at};
 use tidegate_stores::{
-    Admit, Apart, Error, EventSource, Ledger, Page, Queue, RunFilter, RunRecord, Table, Tables, WorkerId, watch,
+    Apart, Error, EventSource, Joint, Ledger, Page, Queue, RunFilter, RunRecord, Table, Tables, WorkerId, watch,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -143,13 +143,13 @@ impl House {
         };
         let ledger: Arc<dyn Ledger> = Arc::new(FaultyLedger { inner: Arc::new(self.state.clone()), fate: fated() });
         let queue: Arc<dyn Queue> = Arc::new(FaultyQueue { inner: Arc::new(self.state.clone()), fate: fated() });
-        let admit: Arc<dyn Admit> = if self.is_apart {
+        let joint: Arc<dyn Joint> = if self.is_apart {
             Arc::new(Apart { ledger: Arc::clone(&ledger), queue: Arc::clone(&queue) })
         } else {
-            Arc::new(FaultyAdmit { inner: Arc::new(self.state.clone()), fate: fated() })
+            Arc::new(FaultyJoint { inner: Arc::new(self.state.clone()), fate: fated() })
         };
         Wiring {
-            admit,
+            joint,
             ledger,
             queue,
             pipeline: Arc::new(self.pipeline.clone()),

@@ -45,7 +45,7 @@ pub(crate) async fn engine(dir: &Path, pipeline: &str) -> Done<(Arc<Engine>, Sta
         databases: BTreeMap::new(),
         mail: None,
         secrets: Arc::new(|name| panic!("no secret `{name}` here")),
-        admit: Arc::new(state.clone()),
+        joint: Arc::new(state.clone()),
         ledger: Arc::new(state.clone()),
         queue: Arc::new(state.clone()),
         worker: WorkerId(format!("bench-{}", std::process::id())),

@@ -99,7 +99,7 @@ impl House {
             tables,
             databases,
             secrets: Arc::new(|name| Ok(format!("value of {name}"))),
-            admit: Arc::new(state.clone()),
+            joint: Arc::new(state.clone()),
             ledger: Arc::new(state.clone()),
             mail,
             queue: Arc::new(state.clone()),

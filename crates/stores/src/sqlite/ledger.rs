@@ -1,6 +1,7 @@
 //! Hops 2 and 8 on SQLite: the tables `event`, `run`, `output` and `reject`. Writes are here, listings in `history.rs`.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -10,12 +11,12 @@ use tidegate_model::{Event, EventId, ObjectVersion, Revision, RunId, RunState};
 use super::records::{EVENT_COLUMNS, StoredEvent, corrupt, event_of, put_outputs, run_id, to_json};
 use super::{State, history, micros, moment, queue};
 use crate::{
-    Admission, Admit, Admitted, Arrival, Attempt, Claim, FailureFilter, FailureRecord, FunctionCounts, Item, Ledger,
-    NewRun, Page, Reject, Result, RunFilter, RunRecord, Settlement, Verdict, WorkerId,
+    Admission, Admitted, Arrival, Attempt, Claim, FailureFilter, FailureRecord, FunctionCounts, Item, Joint, Lease,
+    Ledger, NewRun, Page, Reject, Result, RunFilter, RunRecord, Settlement, Verdict, Want, WorkerId,
 };
 
 #[async_trait]
-impl Admit for State {
+impl Joint for State {
     async fn admit_new(&self, admissions: Vec<Admission>) -> Result<Vec<Arrival>> {
         let arrivals = self
             .write(move |connection| admissions.iter().map(|admission| admit_new(connection, admission)).collect())
@@ -32,6 +33,38 @@ impl Admit for State {
             .await?;
         self.changed.notify_one();
         Ok(admitted)
+    }
+
+    async fn lease_and_claim(
+        &self,
+        worker: &WorkerId,
+        wants: Vec<Want>,
+        take: usize,
+        now: Timestamp,
+        hold: Duration,
+    ) -> Result<Vec<(Lease, Result<Claim>)>> {
+        let worker = worker.clone();
+        self.write(move |connection| {
+            let leases = queue::lease(connection, &worker, &wants, take, now, hold)?;
+            let claim = |lease: Lease| Ok((claim(connection, lease.run, &worker, now)?, lease));
+            let claimed: Vec<(Claim, Lease)> = leases.into_iter().map(claim).collect::<Result<_>>()?;
+            Ok(claimed.into_iter().map(|(claim, lease)| (lease, Ok(claim))).collect())
+        })
+        .await
+    }
+
+    async fn settle_and_acknowledge(&self, settlement: Settlement, lease: Lease) -> Result<bool> {
+        let is_settled = self
+            .write(move |connection| {
+                let is_settled = settle(connection, &settlement)?;
+                if is_settled {
+                    queue::acknowledge(connection, &lease)?;
+                }
+                Ok(is_settled)
+            })
+            .await?;
+        self.changed.notify_one();
+        Ok(is_settled)
     }
 }
 

@@ -39,16 +39,7 @@ impl Queue for State {
         hold: Duration,
     ) -> Result<Vec<Lease>> {
         let worker = worker.clone();
-        let until = micros(now).saturating_add(i64::try_from(hold.as_micros()).unwrap_or(i64::MAX));
-        self.write(move |connection| {
-            let mut leases = Vec::new();
-            for want in &wants {
-                let left = take.saturating_sub(leases.len());
-                lease_one_function(connection, &worker, want, left, micros(now), until, &mut leases)?;
-            }
-            Ok(leases)
-        })
-        .await
+        self.write(move |connection| self::lease(connection, &worker, &wants, take, now, hold)).await
     }
 
     async fn extend(&self, worker: &WorkerId, runs: Vec<RunId>, until: Timestamp) -> Result<Vec<RunId>> {
@@ -90,20 +81,7 @@ impl Queue for State {
     }
 
     async fn acknowledge(&self, lease: Lease) -> Result<()> {
-        self.write(move |connection| {
-            let id = lease.run.as_bytes();
-            let ended = connection
-                .prepare_cached(
-                    "DELETE FROM queue
-                     WHERE run = (SELECT seq FROM run WHERE id = ?1) AND worker = ?2 AND receives = ?3",
-                )?
-                .execute(params![id, lease.worker.0, lease.receives])?;
-            if ended > 0 {
-                connection.prepare_cached("DELETE FROM run WHERE id = ?1 AND event = 0")?.execute([id])?;
-            }
-            Ok(())
-        })
-        .await?;
+        self.write(move |connection| self::acknowledge(connection, &lease)).await?;
         self.changed.notify_one();
         Ok(())
     }
@@ -165,6 +143,38 @@ pub(super) fn put(connection: &Connection, run: i64, function: &str, group: &str
             "INSERT INTO queue (run, function, \"group\", due) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (run) DO NOTHING",
         )?
         .execute(params![run, function, group, due])?;
+    Ok(())
+}
+
+/// Leases what the wants allow, `take` in all.
+pub(super) fn lease(
+    connection: &Connection,
+    worker: &WorkerId,
+    wants: &[Want],
+    take: usize,
+    now: Timestamp,
+    hold: Duration,
+) -> Result<Vec<Lease>> {
+    let until = micros(now).saturating_add(i64::try_from(hold.as_micros()).unwrap_or(i64::MAX));
+    let mut leases = Vec::new();
+    for want in wants {
+        let left = take.saturating_sub(leases.len());
+        lease_one_function(connection, worker, want, left, micros(now), until, &mut leases)?;
+    }
+    Ok(leases)
+}
+
+/// Ends a lease, if it is still held, and with it the run's time in the queue.
+pub(super) fn acknowledge(connection: &Connection, lease: &Lease) -> Result<()> {
+    let id = lease.run.as_bytes();
+    let ended = connection
+        .prepare_cached(
+            "DELETE FROM queue WHERE run = (SELECT seq FROM run WHERE id = ?1) AND worker = ?2 AND receives = ?3",
+        )?
+        .execute(params![id, lease.worker.0, lease.receives])?;
+    if ended > 0 {
+        connection.prepare_cached("DELETE FROM run WHERE id = ?1 AND event = 0")?.execute([id])?;
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! A [`Fate`] is asked before each call and told after it, so one mechanism serves random faults, faults of one kind,
 //! and tests that end the process after the k-th durable write.
 
-mod admit;
+mod joint;
 mod ledger;
 mod mail;
 mod queue;
@@ -16,7 +16,7 @@ use std::sync::mpsc;
 
 use tidegate_model::ErrorKind;
 
-pub use admit::FaultyAdmit;
+pub use joint::FaultyJoint;
 pub use ledger::FaultyLedger;
 pub use mail::FaultyOutbox;
 pub use queue::FaultyQueue;

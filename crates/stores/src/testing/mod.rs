@@ -2,11 +2,11 @@
 //!
 //! A suite panics with what was expected. A gap of a peer is a named capability of the suite, not a skipped test.
 
-pub mod admit;
 pub mod bucket;
 mod chance;
 pub mod conservation;
 pub mod faults;
+pub mod joint;
 pub mod ledger;
 pub mod mail;
 pub mod postgres;

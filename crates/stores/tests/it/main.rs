@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod admit;
 mod buckets;
+mod joint;
 mod ledger;
 mod mail;
 mod queue;

@@ -1,34 +1,37 @@
-//! The contract of the way into ledger and queue.
+//! The contract of the place where ledger and queue meet.
 
 use std::time::Duration;
 
 use tidegate_model::{ErrorKind, Event, Failure, RunState};
 
 use super::scope::{Scope, at};
-use crate::{Admission, Admit, Arrival, Claim, Ledger, Page, Queue, RunFilter, RunRecord, Settlement, Want};
+use crate::{
+    Admission, Arrival, Attempt, Claim, Joint, Lease, Ledger, Page, Queue, RunFilter, RunRecord, Settlement, Want,
+};
 
-/// Holds a way into `ledger` and `queue` to the contract, within `scope`.
+/// Holds what joins `ledger` and `queue` to the contract, within `scope`.
 ///
 /// # Panics
 /// If it breaks it.
-pub async fn contract(admit: &dyn Admit, ledger: &dyn Ledger, queue: &dyn Queue, scope: &Scope) {
-    let places = Places { admit, ledger, queue };
+pub async fn contract(joint: &dyn Joint, ledger: &dyn Ledger, queue: &dyn Queue, scope: &Scope) {
+    let places = Places { joint, ledger, queue };
     places.what_is_new_is_in_ledger_and_queue(&scope.within("new")).await;
     places.what_is_known_is_left_alone(&scope.within("known")).await;
     places.a_version_after_one_that_was_read_is_asked_about(&scope.within("again")).await;
     places.runs_of_new_functions_join_a_known_event(&scope.within("added")).await;
     places.unrouted_events_have_their_verdict(&scope.within("unrouted")).await;
+    places.a_lease_comes_with_its_claim_and_ends_with_its_settlement(&scope.within("ends")).await;
 }
 
 struct Places<'p> {
-    admit: &'p dyn Admit,
+    joint: &'p dyn Joint,
     ledger: &'p dyn Ledger,
     queue: &'p dyn Queue,
 }
 
 impl Places<'_> {
     async fn arrives(&self, admission: Admission) -> Arrival {
-        let mut arrivals = self.admit.admit_new(vec![admission]).await.expect("an admission");
+        let mut arrivals = self.joint.admit_new(vec![admission]).await.expect("an admission");
         assert_eq!(arrivals.len(), 1, "one answer for each event");
         arrivals.remove(0)
     }
@@ -53,12 +56,56 @@ impl Places<'_> {
     async fn what_is_new_is_in_ledger_and_queue(&self, scope: &Scope) {
         let (one, two) = (scope.created("one", "1"), scope.created("two", "1"));
         let admissions = vec![scope.admission(&one, &["f", "g"], 0), scope.admission(&two, &["f"], 1)];
-        let arrivals = self.admit.admit_new(admissions).await.expect("an admission");
+        let arrivals = self.joint.admit_new(admissions).await.expect("an admission");
         assert_eq!(arrivals, [Arrival::Admitted, Arrival::Admitted]);
         assert_eq!((self.runs(scope, "f").await.len(), self.runs(scope, "g").await.len()), (2, 1));
         assert!(self.is_settled_between(&one).await && self.is_settled_between(&two).await);
         assert_eq!((self.leased(scope, "f").await, self.leased(scope, "g").await), (2, 1));
-        assert_eq!(self.admit.admit_new(Vec::new()).await.expect("an answer"), []);
+        assert_eq!(self.joint.admit_new(Vec::new()).await.expect("an answer"), []);
+    }
+
+    async fn a_lease_comes_with_its_claim_and_ends_with_its_settlement(&self, scope: &Scope) {
+        for key in ["a", "b"] {
+            self.arrives(scope.admission(&scope.created(key, "1"), &["f"], 0)).await;
+        }
+        let want = || vec![Want { function: scope.name("f"), at_most: 9, take: 9 }];
+        let take = async |worker: &str, at_second: i64| {
+            let (worker, minute) = (scope.worker(worker), Duration::from_mins(1));
+            let taken = self.joint.lease_and_claim(&worker, want(), 9, at(at_second), minute).await.expect("leases");
+            let claimed = taken.into_iter().map(|(lease, claim)| match claim.expect("a claim") {
+                Claim::Granted(attempt) => (lease, attempt),
+                other => panic!("not granted: {other:?}"),
+            });
+            claimed.collect::<Vec<_>>()
+        };
+        let first = take("w", 1).await;
+        assert_eq!(
+            first.iter().map(|(lease, attempt)| (lease.run == attempt.run, attempt.number)).collect::<Vec<_>>(),
+            [(true, 1); 2]
+        );
+        assert!(self.runs(scope, "f").await.iter().all(|run| run.state == RunState::Running));
+        // The leases end, and another worker takes the runs; what the first says of them no longer counts.
+        let second = take("v", 100).await;
+        assert!(second.iter().all(|(_, attempt)| attempt.number == 2));
+        let settlement = |attempt: &Attempt| Settlement {
+            run: attempt.run,
+            attempt: attempt.number,
+            state: RunState::Succeeded,
+            at: at(101),
+            outputs: Vec::new(),
+            failure: None,
+            rejects: Vec::new(),
+            rejected: 0,
+            input_sha256: None,
+            note: None,
+        };
+        let end = async |(lease, attempt): &(Lease, Attempt)| {
+            self.joint.settle_and_acknowledge(settlement(attempt), lease.clone()).await.expect("an answer")
+        };
+        assert!(!end(&first[0]).await);
+        assert!(end(&second[0]).await);
+        assert!(!end(&second[0]).await, "once");
+        assert_eq!(self.leased(scope, "f").await, 1, "the other is due again, this one is gone");
     }
 
     async fn what_is_known_is_left_alone(&self, scope: &Scope) {
@@ -91,7 +138,7 @@ impl Places<'_> {
         let again = self.arrives(scope.admission(&second, &["f"], 4)).await;
         assert_eq!(again, Arrival::Again { last: first, sha256: "ab".repeat(32) });
         assert_eq!(self.runs(scope, "f").await.len(), 1, "nothing was changed");
-        self.admit.admit_and_enqueue(vec![scope.admission(&second, &["f"], 4)]).await.expect("an admission");
+        self.joint.admit_and_enqueue(vec![scope.admission(&second, &["f"], 4)]).await.expect("an admission");
         assert_eq!(self.runs(scope, "f").await.len(), 2);
         assert!(self.is_settled_between(&second).await);
         assert_eq!(self.leased(scope, "f").await, 1, "runs on versions of one object never overlap");
@@ -101,7 +148,7 @@ impl Places<'_> {
         let event = scope.created("a", "1");
         assert_eq!(self.arrives(scope.admission(&event, &["f"], 0)).await, Arrival::Admitted);
         let admission = scope.admission(&event, &["f", "later"], 1);
-        let admitted = self.admit.admit_and_enqueue(vec![admission]).await.expect("an admission");
+        let admitted = self.joint.admit_and_enqueue(vec![admission]).await.expect("an admission");
         assert!(!admitted[0].is_new);
         assert_eq!((self.leased(scope, "f").await, self.leased(scope, "later").await), (1, 1));
         assert!(self.is_settled_between(&event).await);

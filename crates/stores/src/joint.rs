@@ -1,14 +1,17 @@
-//! The seam of hops 2 and 3 together: from an event to its runs in the queue.
+//! The seam where queue and ledger meet: from an event to its runs in the queue (hops 2 and 3), from the queue to an attempt
+//! (hop 4), and from its end out of the queue (hop 8).
 //!
-//! A queue and a ledger that are one database do both in one transaction; those that are apart do it in steps whose
+//! A queue and a ledger that are one database do each in one transaction; those that are apart do it in steps whose
 //! order loses nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tidegate_model::Event;
 
-use crate::{Admission, Admitted, Item, Ledger, Queue, Result};
+use crate::{Admission, Admitted, Claim, Item, Lease, Ledger, Queue, Result, Settlement, Want, WorkerId};
 
 /// What an event that arrived turned out to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +30,9 @@ pub enum Arrival {
     },
 }
 
-/// Lets events in.
+/// Queue and ledger in one.
 #[async_trait]
-pub trait Admit: Send + Sync {
+pub trait Joint: Send + Sync {
     /// Once this completes, what is new is in the ledger and its runs in the queue, whatever is killed.
     ///
     /// # Errors
@@ -42,6 +45,27 @@ pub trait Admit: Send + Sync {
     /// # Errors
     /// `Unavailable`; the events must then be reported again.
     async fn admit_and_enqueue(&self, admissions: Vec<Admission>) -> Result<Vec<Admitted>>;
+
+    /// Leases as [`Queue::lease`] does, and claims each run as [`Ledger::claim`] does. A lease whose claim failed ends by
+    /// itself.
+    ///
+    /// # Errors
+    /// `Unavailable`; what was leased, if anything, then ends by itself.
+    async fn lease_and_claim(
+        &self,
+        worker: &WorkerId,
+        wants: Vec<Want>,
+        take: usize,
+        now: Timestamp,
+        hold: Duration,
+    ) -> Result<Vec<(Lease, Result<Claim>)>>;
+
+    /// Settles as [`Ledger::settle`] does, and if that attempt's word was taken, acknowledges its lease. Killed in between,
+    /// the lease ends by itself and whoever gets the run finds it settled.
+    ///
+    /// # Errors
+    /// `Unavailable`; it may be settled all the same.
+    async fn settle_and_acknowledge(&self, settlement: Settlement, lease: Lease) -> Result<bool>;
 }
 
 /// A ledger and a queue that know nothing of each other.
@@ -53,7 +77,7 @@ pub struct Apart {
 }
 
 #[async_trait]
-impl Admit for Apart {
+impl Joint for Apart {
     async fn admit_new(&self, admissions: Vec<Admission>) -> Result<Vec<Arrival>> {
         let known = self.ledger.known(admissions.iter().map(|admission| admission.event.clone()).collect()).await?;
         let (mut arrivals, mut new) = (Vec::new(), Vec::new());
@@ -85,6 +109,29 @@ impl Admit for Apart {
         self.queue.enqueue(items.collect()).await?;
         self.ledger.acknowledge(admitted.iter().map(|admitted| admitted.event).collect()).await?;
         Ok(admitted)
+    }
+
+    async fn lease_and_claim(
+        &self,
+        worker: &WorkerId,
+        wants: Vec<Want>,
+        take: usize,
+        now: Timestamp,
+        hold: Duration,
+    ) -> Result<Vec<(Lease, Result<Claim>)>> {
+        let leases = self.queue.lease(worker, wants, take, now, hold).await?;
+        let claims = leases.iter().map(|lease| self.ledger.claim(lease.run, worker, now));
+        let claims = futures::future::join_all(claims).await;
+        Ok(leases.into_iter().zip(claims).collect())
+    }
+
+    /// Never in the other order.
+    async fn settle_and_acknowledge(&self, settlement: Settlement, lease: Lease) -> Result<bool> {
+        let is_settled = self.ledger.settle(settlement).await?;
+        if is_settled {
+            self.queue.acknowledge(lease).await?;
+        }
+        Ok(is_settled)
     }
 }
 
