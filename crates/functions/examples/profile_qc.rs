@@ -38,7 +38,7 @@ const TURNS: usize = 11;
 const PIPELINE: &str = r#"
 [pipeline]
 name = "bench"
-concurrency = 16
+concurrency = 32
 [bucket.raw]
 [bucket.participation]
 [bucket.private]
@@ -56,7 +56,7 @@ on = { created = "raw", keys = "**/*.csv" }
 run = "profile-qc"
 reads = ["vessels"]
 into = ["private", "deployments"]
-concurrency = 16
+concurrency = 32
 "#;
 
 const VESSELS: &str = ",Fishing method,Vessel id,Mangopare serial number,Deck unit serial number,Date supplied,Date returned\n\
