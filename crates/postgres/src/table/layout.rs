@@ -205,7 +205,8 @@ pub(super) fn check_fit(layout: &Layout, load: &Load) -> Result<()> {
     Ok(())
 }
 
-/// Creates the table without its primary key, which [`make_unique`] adds, and forgets loads of one that was dropped.
+/// Creates the table without its primary key, which [`super::merge::make_unique`] adds, and forgets loads of one that was
+/// dropped.
 pub(super) async fn create(client: &Client, name: &TableName, load: &Load) -> Result<()> {
     let what = format!("table `{}` was to be created", name.table);
     let sql = format!("CREATE TABLE {} ({})", name.sql(), definitions(&load.columns, load.key_columns));
