@@ -65,7 +65,7 @@ pub struct Receiver {
     folder: PathBuf,
     limits: Limits,
     clock: fn() -> Timestamp,
-    comparing: Semaphore,
+    comparing: Arc<Semaphore>,
     uploading: Semaphore,
     /// Keys that are being put.
     putting: Mutex<HashSet<String>>,
@@ -132,7 +132,7 @@ impl Receiver {
             folder,
             limits,
             clock,
-            comparing: Semaphore::new(COMPARED_AT_ONCE),
+            comparing: Arc::new(Semaphore::new(COMPARED_AT_ONCE)),
             uploading: Semaphore::new(limits.uploads),
             putting: Mutex::default(),
         })
@@ -153,9 +153,14 @@ impl Receiver {
     /// # Errors
     /// `S0104`.
     pub(crate) async fn is_known(&self, name: &str, secret: &str) -> Result<bool, Failure> {
-        let _turn = self.comparing.acquire().await;
+        let turn = Arc::clone(&self.comparing).acquire_owned().await;
         let (accounts, name, secret) = (Arc::clone(&self.accounts), name.to_owned(), secret.to_owned());
-        spawn_blocking(move || accounts.is_right(&name, &secret)).await.map_err(broken_off)?
+        let compare = move || {
+            // The turn lasts as long as the work, also when the client has gone meanwhile and nobody waits for it.
+            let _turn = turn;
+            accounts.is_right(&name, &secret)
+        };
+        spawn_blocking(compare).await.map_err(broken_off)?
     }
 
     /// Notes what was heard of a logger.

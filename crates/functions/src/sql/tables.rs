@@ -32,6 +32,11 @@ impl Rejects {
         }
     }
 
+    /// True if there is one.
+    pub(super) fn is_any(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 > 0
+    }
+
     /// How many, and the first of them.
     pub(super) fn take(&self) -> (u64, Vec<Reject>) {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_engine::{Context, Outcome};
 use tidegate_formats::SqlColumn;
 use tidegate_formats::csv::schema_of;
-use tidegate_formats::manifest::{Manifest, ObjectEntry, TableEntry, VERSION, schema_hash};
+use tidegate_formats::manifest::{Manifest, ObjectEntry, Role, TableEntry, VERSION, schema_hash};
 use tidegate_model::{ErrorKind, Failure};
 use tidegate_sql::{Input, Limits, Session, Statement};
 
@@ -88,7 +88,12 @@ impl<'a> Transform<'a> {
     pub(super) async fn run(mut self) -> Result<Outcome, Failure> {
         let processed = self.context.bucket(&self.options.bucket)?;
         let statements = self.statements_hash();
-        if let Ok(there) = load_manifest(processed.as_ref(), &format!("{}/manifest.json", self.folder)).await {
+        let there = match load_manifest(processed.as_ref(), &format!("{}/manifest.json", self.folder)).await {
+            Ok(there) => Some(there),
+            Err(failure) if failure.kind == ErrorKind::NotFound => None,
+            Err(failure) => return Err(failure),
+        };
+        if let Some(there) = there {
             let made_with = there.state.as_ref().and_then(|state| state.get("statements")?.as_str().map(str::to_owned));
             if made_with.as_deref() == Some(&statements) {
                 return Ok(Outcome { note: Some("it was transformed already".to_owned()), ..Outcome::default() });
@@ -182,13 +187,16 @@ impl<'a> Transform<'a> {
         let converter = Converter::new(output.statement.name(), &output.columns, &rows.schema())?;
         let rows = write::rows(&self.target(&output.name, ""), rows, converter).await?;
         let deleted = self.gone(output, sources).await?;
-        if rows.is_none() && deleted.is_none() {
+        let is_full = self.is_whole(output);
+        // Facts of which none is left are told, too: as a whole without rows.
+        let is_empty_whole = is_full && output.role == Role::Fact;
+        if rows.is_none() && deleted.is_none() && !is_empty_whole {
             return Ok(None);
         }
         Ok(Some(TableEntry {
             name: output.name.clone(),
             role: output.role,
-            is_full: output.is_full(),
+            is_full,
             key: output.key.clone(),
             stamp: output.stamp.clone(),
             surrogate: output.surrogate.clone(),
@@ -198,6 +206,14 @@ impl<'a> Transform<'a> {
             deleted: deleted.into_iter().collect(),
             schema: schema_hash(&output.entries),
         }))
+    }
+
+    /// Whether what an output has now is all that there is, so that what is not among it is gone. Changed rows of a table that
+    /// came in full are all of it. With a row left out nothing can be said of facts: that row is not gone.
+    fn is_whole(&self, output: &OutputTable) -> bool {
+        let came_in_full = |name: &String| self.manifest.table(name).is_some_and(|table| table.is_full);
+        let is_whole = output.is_full() || output.rows_of.as_ref().is_some_and(came_in_full);
+        is_whole && !(output.role == Role::Fact && self.rejects.is_any())
     }
 
     /// Keys of rows that are gone: those of the source table that `rows of` names, as the output's own key.

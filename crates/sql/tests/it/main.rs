@@ -59,7 +59,7 @@ fn only_a_plain_select_is_a_statement() {
         "SELECT * INTO t FROM sale",
         "SELECT * FROM information_schema.tables",
         "SELECT * FROM sale FOR UPDATE",
-        "SELECT id FROM WHERE",
+        "SELECT id FROM sale WHERE",
     ] {
         let failure = Statement::parse("star/x.sql", text).expect_err(text);
         assert_eq!((failure.code.as_str(), failure.kind), ("R1002", ErrorKind::Invalid), "{text}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tidegate_model::{Event, EventId, ObjectVersion, Revision, RunId, RunState};
+use tidegate_model::{ErrorKind, Event, EventId, ObjectVersion, Revision, RunId, RunState};
 
 use super::records::{EVENT_COLUMNS, StoredEvent, corrupt, event_of, put_outputs, run_id, to_json};
 use super::{State, history, micros, moment, queue};
@@ -46,9 +46,12 @@ impl Joint for State {
         let worker = worker.clone();
         self.write(move |connection| {
             let leases = queue::lease(connection, &worker, &wants, take, now, hold)?;
-            let claim = |lease: Lease| Ok((claim(connection, lease.run, &worker, now)?, lease));
-            let claimed: Vec<(Claim, Lease)> = leases.into_iter().map(claim).collect::<Result<_>>()?;
-            Ok(claimed.into_iter().map(|(claim, lease)| (lease, Ok(claim))).collect())
+            let claim = |lease: Lease| match claim(connection, lease.run, &worker, now) {
+                // A record that cannot be read stops its own run only.
+                Err(error) if error.kind != ErrorKind::Corrupt => Err(error),
+                claimed => Ok((lease, claimed)),
+            };
+            leases.into_iter().map(claim).collect()
         })
         .await
     }

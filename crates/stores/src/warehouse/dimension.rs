@@ -49,6 +49,6 @@ pub(super) fn merge(
     );
     step(Step::Merging(rows));
     report.inserted = session.execute(&insert, &[])?;
-    report.unchanged = staged - report.updated - report.inserted;
+    report.unchanged = staged.saturating_sub(report.updated + report.inserted);
     Ok(())
 }

@@ -208,7 +208,11 @@ fn scan(
     let texts = table.key.iter().map(|key| format!("CAST({} AS TEXT)", quoted(key))).collect::<Vec<_>>();
     let order = match (table.integer_key(), texts.is_empty()) {
         (Some(key), _) => format!(" ORDER BY {}", quoted(key)),
-        (None, false) => format!(" ORDER BY {}", texts.join(", ")),
+        // By bytes, whatever order the column was declared with: the keys that are kept stand in this order.
+        (None, false) => {
+            let terms: Vec<String> = texts.iter().map(|text| format!("{text} COLLATE BINARY")).collect();
+            format!(" ORDER BY {}", terms.join(", "))
+        }
         (None, true) => String::new(),
     };
     let filter = match (table.integer_key(), &within) {
