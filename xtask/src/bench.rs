@@ -196,7 +196,10 @@ fn measure(family: &Family) -> Outcome<Vec<Figure>> {
             run(&Bench { binary: shell::target().join("release/tidegate"), folder: folder.clone(), fsync })
         }
         Source::Example { package, example } => {
-            shell::run(&mut shell::cargo(&["build", "--release", "--package", package, "--example", example]))?;
+            // Beside the program, so that what they share has the same features and is not built once more.
+            let packages = ["--package", "tidegate", "--package", package];
+            let build = ["build", "--release"].into_iter().chain(packages).chain(["--example", example]);
+            shell::run(&mut shell::cargo(&build.collect::<Vec<_>>()))?;
             let _busy = family.busy.then(busy::Busy::start).transpose()?;
             let mut program = shell::program(shell::target().join("release/examples").join(example), &[]);
             shell::announce(&program);

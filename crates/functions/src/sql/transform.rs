@@ -208,11 +208,14 @@ impl<'a> Transform<'a> {
         }))
     }
 
-    /// Whether what an output has now is all that there is, so that what is not among it is gone. Changed rows of a table that
+    /// Whether what an output has now is all that there is, so that what is not among it is gone: changed rows of a table that
     /// came in full are all of it. With a row left out nothing can be said of facts: that row is not gone.
     fn is_whole(&self, output: &OutputTable) -> bool {
-        let came_in_full = |name: &String| self.manifest.table(name).is_some_and(|table| table.is_full);
-        let is_whole = output.is_full() || output.rows_of.as_ref().is_some_and(came_in_full);
+        let is_whole = output.names().into_values().all(|named| match named {
+            Named::Full(_) => true,
+            Named::Changed(name) => self.manifest.table(&name).is_some_and(|table| table.is_full),
+            Named::Deleted(_) | Named::Itself => false,
+        });
         is_whole && !(output.role == Role::Fact && self.rejects.is_any())
     }
 

@@ -84,6 +84,35 @@ async fn a_change_of_either_side_of_a_join_rewrites_the_dimension_and_facts_are_
     assert!(manifest.previous.is_some_and(|key| house.path(&format!("buckets/processed/{key}")).is_file()));
 }
 
+/// An extract that has forgotten what it knew brings a table in full, without a word of what went meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_of_a_table_that_comes_in_full_are_all_there_are_unless_one_was_left_out() {
+    let (house, mut chain) = house();
+    let joined = "-- role: fact\n-- key: sale_id\n-- rows of: sale\n-- columns:\n--   sale_id integer not null\n--   name text\n\
+                  SELECT id AS sale_id, name FROM changed_sale JOIN changed_shop USING (shop_id)\n";
+    house.write("star/fact_joined.sql", joined);
+    first(&house, &mut chain);
+    succeeded(&house).await;
+    let is_full = |chain: &Chain, table: &str| chain.output(&house).table(table).map(|table| table.is_full);
+    chain.put(
+        &house,
+        &[
+            Change::full("sale", &["id"], SALE, "2,2,3.00,2024-03-01,\n"),
+            Change::new("shop", &["shop_id"], SHOP, "2,Jetty,2\n"),
+        ],
+    );
+    succeeded(&house).await;
+    assert_eq!(is_full(&chain, "fact_sale"), Some(true), "sale 1 is gone");
+    assert_eq!(is_full(&chain, "fact_joined"), Some(false), "not all shops are here");
+    chain.put(&house, &[Change::full("sale", &["id"], SALE, "2,2,3.00,soon,\n3,2,1.00,2024-03-02,\n")]);
+    succeeded(&house).await;
+    assert_eq!(is_full(&chain, "fact_sale"), Some(false), "sale 2 was left out, and is not gone");
+    chain.put(&house, &[Change::full("sale", &["id"], SALE, "")]);
+    succeeded(&house).await;
+    assert_eq!(is_full(&chain, "fact_sale"), Some(true), "none is left, and that is told");
+    assert_eq!(chain.rows(&house, "fact_sale"), [""; 0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_small_changes_are_compacted_and_nothing_is_lost() {
     let (house, mut chain) = house();

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use tidegate_model::{ErrorKind, Event};
 use tidegate_stores::sqlite::{Alive, State};
 use tidegate_stores::testing::{Scope, at};
-use tidegate_stores::{Admission, Claim, Ledger, Page, Queue, RunFilter, Want, WorkerId};
+use tidegate_stores::{Admission, Claim, Joint, Ledger, Page, Queue, RunFilter, Want, WorkerId};
 
 /// Tells a child process which database to write; see [`child`].
 const CHILD: &str = "TIDEGATE_TEST_CHILD";
@@ -204,6 +204,23 @@ fn kill_after(path: &Path, lines: usize) -> Vec<usize> {
     child.wait().expect("its end");
     assert!(safe.len() >= lines, "the child worked until it was killed");
     safe
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_stops_its_own_run_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let (state, scope) = (State::open(&path).unwrap(), Scope::new("t"));
+    let events = [event(&scope, 1), event(&scope, 2)];
+    let admissions = events.iter().map(|event| scope.admission(event, &["f"], 0));
+    state.admit_and_enqueue(admissions.collect()).await.unwrap();
+    let damaged =
+        rusqlite::Connection::open(&path).unwrap().execute("UPDATE run SET revision = x'00' WHERE seq = 1", []);
+    assert_eq!(damaged.unwrap(), 1);
+    let want = Want { function: scope.name("f"), at_most: 9, take: 9 };
+    let taken = state.lease_and_claim(&scope.worker("w"), vec![want], 9, at(1), Duration::from_secs(9)).await.unwrap();
+    let claims: Vec<_> = taken.iter().map(|(_, claim)| claim.as_ref().map_err(|error| error.kind)).collect();
+    assert!(matches!(claims[..], [Err(ErrorKind::Corrupt), Ok(Claim::Granted(_))]), "{claims:?}");
 }
 
 #[tokio::test]

@@ -68,6 +68,20 @@ async fn ties_silent_edits_inserts_in_gaps_and_deletes_are_found() {
 }
 
 #[tokio::test]
+async fn keys_that_the_database_orders_regardless_of_case_are_compared_all_the_same() {
+    let mut shop = Shop::sqlite(
+        "CREATE TABLE word (word TEXT COLLATE NOCASE PRIMARY KEY, count INTEGER);
+         INSERT INTO word VALUES ('a', 1), ('B', 2), ('c', 3), ('D', 4)",
+        "",
+    );
+    shop.extract().await.expect("a manifest");
+    shop.sql("DELETE FROM word WHERE word = 'a'");
+    let manifest = shop.extract().await.expect("a manifest");
+    assert_eq!((shop.deleted(&manifest, "word").join(" "), shop.lines(&manifest, "word").len()), ("a".to_owned(), 0));
+    assert_eq!(shop.replayed(), shop.afresh().await);
+}
+
+#[tokio::test]
 async fn a_row_that_commits_after_a_run_with_an_older_stamp_is_found() {
     let Some(mut shop) = Shop::postgres(ORDERS, "") else { return };
     shop.extract().await.expect("a manifest");
