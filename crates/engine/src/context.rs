@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use jiff::Timestamp;
 use object_store::ObjectStore;
-use tidegate_model::{self as model, ErrorKind, Event, Failure, ObjectVersion, Output, RunId};
+use tidegate_model::{self as model, Access, ErrorKind, Event, Failure, ObjectVersion, Output, RunId};
 use tidegate_stores::database::Source;
 use tidegate_stores::warehouse::Warehouse;
 use tidegate_stores::{Attempt, LoadReport, Table};
@@ -77,6 +77,11 @@ impl Context {
         &self.function
     }
 
+    /// Whether the pipeline file grants this: every method below asks, and IAM is asked the same on AWS.
+    pub(crate) fn may(&self, access: Access<'_>) -> bool {
+        self.function.grants.allow(access)
+    }
+
     /// What the pipeline file says of a table.
     pub fn table_spec(&self, name: &str) -> Option<&model::Table> {
         self.wiring.pipeline.tables.get(name)
@@ -89,7 +94,7 @@ impl Context {
 
     /// Where a bucket this function may read is, as a path or url: for programs that read it by themselves.
     pub fn bucket_place(&self, name: &str) -> Option<&str> {
-        let granted = self.function.grants.read_buckets.contains(name);
+        let granted = self.may(Access::ReadBucket(name));
         self.wiring.places.get(name).filter(|_| granted).map(String::as_str)
     }
 
@@ -162,7 +167,7 @@ impl Context {
     /// # Errors
     /// `Denied` if no option refers to it; what the look-up says if it has no value.
     pub fn secret(&self, name: &str) -> Result<String, Failure> {
-        if !self.function.grants.secrets.contains(name) {
+        if !self.may(Access::Secret(name)) {
             return Err(Failure::new(
                 "R0007",
                 ErrorKind::Denied,
@@ -177,18 +182,8 @@ impl Context {
     /// # Errors
     /// `Denied` if the pipeline file does not grant it.
     pub fn bucket(&self, name: &str) -> Result<Arc<dyn ObjectStore>, Failure> {
-        let store = self.wiring.buckets.get(name).filter(|_| self.function.grants.read_buckets.contains(name));
+        let store = self.wiring.buckets.get(name).filter(|_| self.may(Access::ReadBucket(name)));
         let store = store.ok_or_else(|| denied(&self.function, "read bucket", name))?;
-        Ok(Arc::new(ReadOnly::new(Arc::clone(store), name)))
-    }
-
-    /// A bucket this function writes to, to be read only: a function may look at what its earlier runs have written.
-    ///
-    /// # Errors
-    /// `Denied` if the pipeline file does not grant it.
-    pub fn written(&self, name: &str) -> Result<Arc<dyn ObjectStore>, Failure> {
-        let store = self.wiring.buckets.get(name).filter(|_| self.function.grants.write_buckets.contains(name));
-        let store = store.ok_or_else(|| denied(&self.function, "write bucket", name))?;
         Ok(Arc::new(ReadOnly::new(Arc::clone(store), name)))
     }
 
@@ -198,7 +193,7 @@ impl Context {
     /// # Errors
     /// `Denied` if the pipeline file does not grant the bucket, `Invalid` if the key could leave it, `Unavailable`.
     pub fn create(&self, bucket: &str, key: &str) -> Result<OutputFile, Failure> {
-        if !self.function.grants.write_buckets.contains(bucket) {
+        if !self.may(Access::WriteBucket(bucket)) {
             return Err(denied(&self.function, "write bucket", bucket));
         }
         OutputFile::create(bucket, key)
@@ -231,7 +226,7 @@ impl Context {
     /// # Errors
     /// `Denied` if the pipeline file does not grant it; what the database says if it is no source.
     pub fn source(&self, name: &str) -> Result<Arc<dyn Source>, Failure> {
-        let granted = self.function.grants.read_databases.contains(name);
+        let granted = self.may(Access::ReadDatabase(name));
         let database = self.wiring.databases.get(name).filter(|_| granted);
         let database = database.ok_or_else(|| denied(&self.function, "read database", name))?;
         database.source().map_err(|error| error.into_failure("R0901"))
@@ -242,7 +237,7 @@ impl Context {
     /// # Errors
     /// `Denied` if the pipeline file does not grant it; what the database says if it is no warehouse.
     pub fn warehouse(&self, name: &str) -> Result<Arc<dyn Warehouse>, Failure> {
-        let granted = self.function.grants.write_databases.contains(name);
+        let granted = self.may(Access::WriteDatabase(name));
         let database = self.wiring.databases.get(name).filter(|_| granted);
         let database = database.ok_or_else(|| denied(&self.function, "write database", name))?;
         database.warehouse().map_err(|error| error.into_failure("R1108"))
@@ -270,9 +265,8 @@ impl Context {
     }
 
     fn granted_table(&self, name: &str, made: Option<Arc<Mutex<Made>>>) -> Result<Arc<dyn Table>, Failure> {
-        let may_read = self.function.grants.read_tables.contains(name);
-        let may_write = self.function.grants.write_tables.contains(name);
-        let table = self.wiring.tables.get(name).filter(|_| may_read || may_write);
+        let may_write = self.may(Access::WriteTable(name));
+        let table = self.wiring.tables.get(name).filter(|_| self.may(Access::ReadTable(name)));
         let table = table.ok_or_else(|| denied(&self.function, "use table", name))?;
         Ok(Arc::new(GrantedTable {
             inner: Arc::clone(table),

@@ -2,7 +2,7 @@
 //! failures. It can read, and nothing else.
 
 use jiff::Timestamp;
-use tidegate_model::{ErrorKind, Failure, RunState};
+use tidegate_model::{Access, ErrorKind, Failure, RunState};
 use tidegate_stores::{FailureFilter, FailureRecord, Page, RunFilter, RunRecord};
 
 use crate::Context;
@@ -12,7 +12,7 @@ const PAGE: u64 = 500;
 
 impl Context {
     fn may_read_ledger(&self) -> Result<(), Failure> {
-        if self.function.grants.ledger {
+        if self.may(Access::ReadLedger) {
             return Ok(());
         }
         let reason = format!("`{}` is not granted to read the ledger", self.function.name);

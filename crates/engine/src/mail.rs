@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tidegate_formats::mail::{Attachment, Letter, Mailbox};
-use tidegate_model::{Address, ErrorKind, Failure, MailId, Output, Retry};
+use tidegate_model::{Access, Address, ErrorKind, Failure, MailId, Output, Retry};
 use tidegate_stores::mail::{
     Courier, Delivery, DueMail, Ended, MailFilter, NewMail, Outbox, Undelivered, without_addresses,
 };
@@ -61,7 +61,7 @@ impl Context {
     /// # Errors
     /// `Denied` if the pipeline file does not grant it.
     pub fn mail(&self, message: Message) -> Result<(), Failure> {
-        if !self.function.grants.mail || self.wiring.mail.is_none() {
+        if !self.may(Access::Mail) || self.wiring.mail.is_none() {
             return Err(Failure::new(
                 "R0007",
                 ErrorKind::Denied,

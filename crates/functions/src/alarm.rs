@@ -25,6 +25,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::None,
     databases: Targets::None,
     mail: Targets::One,
+    looks_back: false,
     options: &[
         OptionSpec {
             name: "functions",

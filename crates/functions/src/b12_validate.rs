@@ -26,6 +26,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::None,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: &[OptionSpec {
         name: "checks",
         takes: OptionType::OneOf(&["archive", "schema"]),

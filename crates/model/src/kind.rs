@@ -92,6 +92,8 @@ pub struct KindSpec {
     pub databases: Targets,
     /// Whether it mails.
     pub mail: Targets,
+    /// Whether it reads, in the buckets that it writes to, what its earlier runs have put there.
+    pub looks_back: bool,
     /// Its options.
     pub options: &'static [OptionSpec],
 }

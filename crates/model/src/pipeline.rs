@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Address, Revision};
+use crate::{Address, Aws, Grants, Needs, Revision};
 
 /// A pipeline file that passed every check, with one environment's overrides applied.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,6 +30,9 @@ pub struct Pipeline {
     pub mail: Option<Mail>,
     /// How many runs may be under way at once, over all functions; `[pipeline] concurrency`.
     pub concurrency: usize,
+    /// `[aws]`.
+    #[serde(skip_serializing_if = "Aws::is_default")]
+    pub aws: Aws,
     /// `[secrets] file`: a file of `NAME=value` lines, relative to the pipeline file; `None`: `.env`, if there is one.
     pub secrets_file: Option<String>,
 }
@@ -42,13 +45,7 @@ impl Pipeline {
 
     /// Names of the buckets that some function is triggered by, sorted.
     pub fn watched_buckets(&self) -> BTreeSet<&str> {
-        self.functions
-            .iter()
-            .filter_map(|function| match &function.trigger {
-                Trigger::Created { bucket, .. } => Some(bucket.as_str()),
-                Trigger::Every(_) | Trigger::Cron(_) => None,
-            })
-            .collect()
+        self.functions.iter().filter_map(|function| function.trigger.bucket()).collect()
     }
 }
 
@@ -74,6 +71,9 @@ pub struct Bucket {
     pub settings: BTreeMap<String, Setting>,
     /// Keys that are never events (glob), for example `**/.DS_Store`.
     pub ignore: KeyGlobs,
+    /// On AWS: everyone may read its objects.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub public: bool,
 }
 
 /// A named row store.
@@ -115,6 +115,11 @@ pub struct Mail {
     /// Who gets mails for the operators.
     #[serde(skip)]
     pub operator: Vec<Address>,
+}
+
+impl Mail {
+    /// Who mails are from when the file does not say: then they only become files.
+    pub const NOBODY: &str = "tidegate@localhost";
 }
 
 /// Declared columns of a table, in the order of the file.
@@ -194,6 +199,9 @@ pub struct Function {
     pub timeout: Duration,
     /// How failed attempts are repeated.
     pub retry: Retry,
+    /// What it needs on AWS.
+    #[serde(skip_serializing_if = "Needs::is_default")]
+    pub aws: Needs,
     /// Identity of its rules.
     pub revision: Revision,
 }
@@ -217,32 +225,14 @@ pub enum Trigger {
     Cron(Cron),
 }
 
-/// What a function may touch: derived from the file, enforced on every call, and the source of IAM policies.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Grants {
-    /// Buckets it may read.
-    pub read_buckets: BTreeSet<String>,
-    /// Buckets it may write.
-    pub write_buckets: BTreeSet<String>,
-    /// Tables it may read.
-    pub read_tables: BTreeSet<String>,
-    /// Tables it may write.
-    pub write_tables: BTreeSet<String>,
-    /// Databases it may read.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub read_databases: BTreeSet<String>,
-    /// Databases it may write.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub write_databases: BTreeSet<String>,
-    /// True if it may mail.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub mail: bool,
-    /// True if it may read what became of the pipeline's runs.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub ledger: bool,
-    /// Secrets whose values it may ask for.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub secrets: BTreeSet<String>,
+impl Trigger {
+    /// The bucket whose objects start the function.
+    pub fn bucket(&self) -> Option<&str> {
+        match self {
+            Self::Created { bucket, .. } => Some(bucket),
+            Self::Every(_) | Self::Cron(_) => None,
+        }
+    }
 }
 
 /// How failed attempts are repeated: exponential backoff with full jitter.

@@ -1,6 +1,6 @@
 //! The reference of the pipeline file, generated from the tables that reading follows, so that it cannot drift.
 
-use crate::file::keys::{BUCKET, DATABASE, KeySpec, MAIL, ON, RETRY, SECTIONS, TABLE, Takes};
+use crate::file::keys::{BUCKET, DATABASE, KeySpec, MAIL, NEEDS, ON, RETRY, SECTIONS, TABLE, Takes};
 use crate::file::read::{expectation, option_expectation};
 use crate::{KindSpec, Targets, TriggerNeed};
 
@@ -47,6 +47,8 @@ pub fn reference(kinds: &[&KindSpec]) -> String {
             keys_table(ON.iter(), &mut page);
             page.push_str("\n### `retry`\n\n");
             keys_table(RETRY.iter(), &mut page);
+            page.push_str("\n### `aws`\n\n");
+            keys_table(NEEDS.iter(), &mut page);
         }
     }
     page.push('\n');

@@ -113,6 +113,10 @@ enum Command {
     Report(commands::report::Args),
     /// Write files as devices write them, to try a pipeline out.
     Simulate(commands::simulate::Args),
+    /// Write what runs the pipeline elsewhere: on AWS, a CloudFormation template.
+    Synth(commands::synth::Args),
+    /// Pack this program and the pipeline for AWS Lambda.
+    Package(commands::package::Args),
     /// What an error code means, and how to mend it.
     Explain(commands::explain::Args),
     /// Run every pipeline there is on generated data.
@@ -168,6 +172,8 @@ fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
         Command::History(args) => commands::history::run(here, &args),
         Command::Verify(args) => commands::verify::run(here, &args),
         Command::Table(args) => commands::table::run(here, &args),
+        Command::Synth(args) => commands::synth::run(here, &args),
+        Command::Package(args) => commands::package::run(here, &args),
         Command::Explain(args) => commands::explain::run(here, &args),
         Command::Report(args) => commands::report::run(here, &args),
         Command::Simulate(args) => commands::simulate::run(here, &args),

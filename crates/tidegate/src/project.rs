@@ -38,6 +38,8 @@ pub(crate) struct Checked {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What it says, if nothing is wrong.
     pub(crate) pipeline: Option<Pipeline>,
+    /// Names of the environments that it has.
+    pub(crate) environments: Vec<String>,
 }
 
 impl Checked {
@@ -75,7 +77,8 @@ pub(crate) fn check(here: &Here) -> Result<Checked, Stop> {
             .help("save it as UTF-8 in your editor")
     })?;
     let checked = tidegate_model::check(FILE, &text, here.env.as_deref(), &kind_specs(), tidegate_formats::NAMES);
-    Ok(Checked { dir, text, diagnostics: checked.diagnostics, pipeline: checked.pipeline })
+    let tidegate_model::Checked { pipeline, diagnostics, environments } = checked;
+    Ok(Checked { dir, text, diagnostics, pipeline, environments })
 }
 
 /// A checked pipeline and where its state is.

@@ -30,6 +30,7 @@ static SPEC: KindSpec = KindSpec {
     buckets: Targets::Any,
     databases: Targets::None,
     mail: Targets::Optional,
+    looks_back: false,
     options: &[
         option("does", OptionType::OneOf(WORDS), "\"echo\""),
         option("times", OptionType::Integer(0, 1_000), "0"),

@@ -8,6 +8,10 @@ use flate2::write::DeflateEncoder;
 
 use crate::{Error, Problem};
 
+/// What a file may be used for, on Unix: read by all, and run if it is a program.
+const FILE: u32 = 0o100_644;
+const PROGRAM: u32 = 0o100_755;
+
 /// Writes an archive of deflated members, which each have all of their content at once.
 ///
 /// What needs Zip64 is refused: more than 65,534 members, or more than 4 GB.
@@ -44,6 +48,18 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// `TooLarge`, `Io`.
     pub fn member(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
+        self.add(name, content, FILE)
+    }
+
+    /// Adds a member that can be run once it is unpacked.
+    ///
+    /// # Errors
+    /// `TooLarge`, `Io`.
+    pub fn program(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
+        self.add(name, content, PROGRAM)
+    }
+
+    fn add(&mut self, name: &str, content: &[u8], mode: u32) -> Result<(), Error> {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(content)?;
         let packed = encoder.finish()?;
@@ -61,7 +77,9 @@ impl<W: Write> Writer<W> {
             self.output.write_all(part)?;
             self.at += part.len() as u64;
         }
-        for part in [&b"PK\x01\x02\x14\x00"[..], &common, &[0; 10], &offset, name.as_bytes()] {
+        // Made on Unix, which is what makes the mode count.
+        let (made_on, mode) = (b"PK\x01\x02\x14\x03", (mode << 16).to_le_bytes());
+        for part in [&made_on[..], &common, &[0; 6], &mode, &offset, name.as_bytes()] {
             self.directory.extend_from_slice(part);
         }
         self.members += 1;

@@ -29,6 +29,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::Any,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: &[
         OptionSpec {
             name: "program",

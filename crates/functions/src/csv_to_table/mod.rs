@@ -33,6 +33,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::None,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: options::OPTIONS,
 };
 

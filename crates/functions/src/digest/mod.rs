@@ -34,6 +34,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::None,
     databases: Targets::None,
     mail: Targets::One,
+    looks_back: false,
     options: &[
         OptionSpec {
             name: "to",

@@ -36,6 +36,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::One,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: true,
     options: options::OPTIONS,
 };
 
@@ -63,7 +64,7 @@ fn build(function: &model::Function, _: &Pipeline) -> Result<Box<dyn Function>, 
 #[async_trait]
 impl Function for Extract {
     async fn call(&self, context: &Context) -> Result<Outcome, Failure> {
-        let store = context.written(&self.bucket)?;
+        let store = context.bucket(&self.bucket)?;
         let chain = Chain::newest(store.as_ref(), &self.database).await?;
         let mut snapshot = context.source(&self.database)?.snapshot().await.map_err(database_failure)?;
         let tables = self.options.choose(snapshot.tables().await.map_err(database_failure)?, &self.database)?;

@@ -40,6 +40,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::Optional,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: options::OPTIONS,
 };
 

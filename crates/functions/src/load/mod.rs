@@ -28,6 +28,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::None,
     databases: Targets::One,
     mail: Targets::None,
+    looks_back: false,
     options: &[],
 };
 

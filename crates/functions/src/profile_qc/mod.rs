@@ -47,6 +47,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::One,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: options::OPTIONS,
 };
 

@@ -34,6 +34,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::Optional,
     databases: Targets::None,
     mail: Targets::Optional,
+    looks_back: false,
     options: &[VESSELS, TIMEZONE],
 };
 

@@ -40,6 +40,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::None,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: &[OptionSpec {
         name: "history",
         takes: OptionType::Table,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::aws;
 use super::keys::{FUNCTION_CONCURRENCY, LEDGER_WORD, MAIL_WORD, TIMEOUT_SECS};
 use super::options::{self, Options};
 use super::raw::RawFunction;
@@ -76,7 +77,11 @@ pub(super) fn check<'a>(raw: &'a RawFunction<'_>, known: &Surroundings<'_>, repo
     warn_known_bucket(raw, trigger.as_ref(), report);
     let options = checked_options.unwrap_or_default();
     let (into, reads) = (into.unwrap_or_default(), reads.unwrap_or_default());
-    let grants = grants(trigger.as_ref(), &into, &reads, &options, known);
+    let mut grants = grants(trigger.as_ref(), &into, &reads, &options, known);
+    if kind.is_some_and(|kind| kind.looks_back) {
+        grants.read_buckets.extend(grants.write_buckets.iter().cloned());
+    }
+    let needs = aws::needs(raw.aws.as_ref(), report);
     let writes: Vec<Spanned<String>> =
         into.iter().chain(&options.buckets).filter(|name| known.buckets.contains_key(&name.value)).cloned().collect();
     let timeout = raw.timeout.as_ref().map_or(Duration::from_secs(TIMEOUT_SECS), |timeout| timeout.value);
@@ -94,6 +99,7 @@ pub(super) fn check<'a>(raw: &'a RawFunction<'_>, known: &Surroundings<'_>, repo
         concurrency,
         timeout,
         retry,
+        aws: needs,
     });
     Draft { name: &raw.name, trigger, grants, writes, function }
 }

@@ -116,6 +116,12 @@ pub(crate) const BUCKET: &[KeySpec] = &[
         "none",
         "Objects that are no events: nothing takes them, and nobody is told. For example `\"**/.DS_Store\"`.",
     ),
+    key(
+        "public",
+        Takes::Value(OptionType::Bool),
+        "`false`",
+        "On AWS: everyone may read its objects by their addresses, without listing them. Elsewhere it has no effect.",
+    ),
 ];
 
 /// `[table.NAME]`
@@ -177,6 +183,23 @@ pub(crate) const RETRY: &[KeySpec] = &[
     key("max", DURATION, "`\"5m\"`", "Bound of every wait."),
 ];
 
+/// `aws = { … }` of a function
+pub(crate) const NEEDS: &[KeySpec] = &[
+    key(
+        "memory",
+        Takes::Value(OptionType::Integer(128, 10_240)),
+        "1024",
+        "Memory of one call in MiB; 1769 is one whole processor.",
+    ),
+    key("disk", Takes::Value(OptionType::Integer(512, 10_240)), "1024", "Room for temporary files of one call in MiB."),
+    key(
+        "stale_after",
+        DURATION,
+        "twice the time between two ticks; never, if objects start it",
+        "After how long without a success the alarm goes off: whole hours, from `\"1h\"` to `\"7d\"`.",
+    ),
+];
+
 /// `[function.NAME]`
 pub(crate) const FUNCTION: &[KeySpec] = &[
     required(
@@ -213,6 +236,7 @@ pub(crate) const FUNCTION: &[KeySpec] = &[
         "How long one attempt may take; at least `\"1s\"`. AWS Lambda ends at `\"15m\"`.",
     ),
     key("retry", Takes::Section(RETRY), "5 attempts", "How failed attempts are repeated."),
+    key("aws", Takes::Section(NEEDS), "see below", "What it needs on AWS; elsewhere it has no effect."),
 ];
 
 /// `[mail]`
@@ -251,6 +275,22 @@ pub(crate) const MAIL_WORD: &str = "mail";
 /// The word of `reads` for the ledger.
 pub(crate) const LEDGER_WORD: &str = "ledger";
 
+/// `[aws]`
+pub(crate) const AWS: &[KeySpec] = &[
+    key(
+        "alarms",
+        Takes::Value(OptionType::TextOrList),
+        "`operator` of `[mail]`; else nobody",
+        "Who gets a mail when runs fail, when work waits too long, or when nothing comes any more: one address or several.",
+    ),
+    key(
+        "log_days",
+        Takes::Value(OptionType::Integer(1, 3_653)),
+        "30",
+        "For how many days logs are kept: one of the numbers that CloudWatch takes, such as 7, 30, 90 or 365.",
+    ),
+];
+
 /// `[secrets]`
 pub(crate) const SECRETS: &[KeySpec] = &[key(
     "file",
@@ -283,6 +323,12 @@ pub(crate) const SECTIONS: &[SectionSpec] = &[
         is_named: false,
         keys: MAIL,
         doc: "How mails are sent. A function may mail if `into` has the word `mail`; an empty section is enough to try.",
+    },
+    SectionSpec {
+        name: "aws",
+        is_named: false,
+        keys: AWS,
+        doc: "What holds on AWS alone (`tidegate synth aws`); elsewhere it has no effect.",
     },
     SectionSpec {
         name: "secrets",

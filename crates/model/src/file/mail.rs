@@ -7,8 +7,6 @@ use super::report::{Problem, Report, Spanned, quote};
 use crate::{Address, Mail, Setting};
 
 const URLS: &str = "`smtp://host:587` or `smtps://host:465`";
-/// Who mails are from that only become files.
-const NOBODY: &str = "tidegate@localhost";
 
 /// The section with the overrides of `environment`; `None` if there is none, or something is wrong with it.
 pub(super) fn check(file: &RawFile<'_>, environment: Option<&RawEnvironment>, report: &mut Report<'_>) -> Option<Mail> {
@@ -38,7 +36,7 @@ pub(super) fn check(file: &RawFile<'_>, environment: Option<&RawEnvironment>, re
         missing(name, expected, raw, report);
     }
     warn_useless(file, raw, report);
-    let from = from.map_or(NOBODY, |from| from.value.as_str());
+    let from = from.map_or(Mail::NOBODY, |from| from.value.as_str());
     Some(Mail {
         url: url.map(|url| url.value.clone()),
         ca: over.and_then(|over| over.ca.as_ref()).or(raw.ca.as_ref()).map(|ca| ca.value.clone()),
@@ -79,7 +77,8 @@ fn check_parts(mail: &RawMail, report: &mut Report<'_>) {
     }
 }
 
-fn check_address(address: &Spanned<String>, report: &mut Report<'_>) {
+/// Tells an address that is none.
+pub(super) fn check_address(address: &Spanned<String>, report: &mut Report<'_>) {
     if let Err(why) = Address::parse(&address.value) {
         let problem = Problem::error("P0213", "this is no address for mails")
             .label(why)

@@ -3,6 +3,7 @@
 //! Two steps. [`raw`] reads each value with its place, by the table of [`keys`]; nothing refers to anything yet. Then
 //! the checks, one subject a file, turn it into the types of `pipeline.rs`, which nobody judges again.
 
+mod aws;
 mod databases;
 mod functions;
 mod globs;
@@ -36,6 +37,8 @@ pub struct Checked {
     pub pipeline: Option<Pipeline>,
     /// Every problem, sorted by place.
     pub diagnostics: Vec<Diagnostic>,
+    /// Names of the environments that the file has.
+    pub environments: Vec<String>,
 }
 
 impl Checked {
@@ -56,7 +59,7 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
         Ok(document) => document,
         Err(error) => {
             tell_syntax(&error, &mut report);
-            return Checked { pipeline: None, diagnostics: report.finish() };
+            return Checked { pipeline: None, diagnostics: report.finish(), environments: Vec::new() };
         }
     };
     let file = raw::read(&document, &mut report);
@@ -66,6 +69,7 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
     let tables = places::tables(&file, environment, &mut report);
     let databases = databases::check(&file, environment, &mut report);
     let mail = mail::check(&file, environment, &mut report);
+    let aws = aws::check(&file, mail.as_ref(), &mut report);
     if let Some(path) = file.secrets_file.as_ref().filter(|path| path.value.trim().is_empty()) {
         let problem = Problem::error("P0210", "`file` of `[secrets]` is empty").label("empty").expected("a path");
         report.at(&path.span, problem);
@@ -106,10 +110,12 @@ pub fn check(file_name: &str, text: &str, env: Option<&str>, kinds: &[&KindSpec]
         databases,
         functions,
         mail,
+        aws,
         concurrency,
         secrets_file: file.secrets_file.map(|path| path.value),
     });
-    Checked { pipeline, diagnostics: report.finish() }
+    let environments = file.environments.iter().map(|environment| environment.name.value.clone()).collect();
+    Checked { pipeline, diagnostics: report.finish(), environments }
 }
 
 fn find_environment<'f>(

@@ -47,7 +47,9 @@ pub(super) fn buckets(
         }
         let name = raw.name.value.clone();
         let ignore = ignore.unwrap_or_else(KeyGlobs::none);
-        checked.insert(name.clone(), Bucket { name, url: url.map(|url| url.value.clone()), settings, ignore });
+        let public = raw.public.as_ref().is_some_and(|public| public.value);
+        let url = url.map(|url| url.value.clone());
+        checked.insert(name.clone(), Bucket { name, url, settings, ignore, public });
     }
     check_apart(&places, report);
     checked

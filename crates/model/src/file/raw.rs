@@ -18,6 +18,7 @@ pub(super) struct RawFile<'a> {
     pub(super) databases: Vec<RawDatabase>,
     pub(super) functions: Vec<RawFunction<'a>>,
     pub(super) mail: Option<RawMail>,
+    pub(super) aws: Option<RawAws>,
     pub(super) secrets_file: Option<Spanned<String>>,
     pub(super) environments: Vec<RawEnvironment>,
 }
@@ -34,6 +35,7 @@ pub(super) struct RawBucket {
     pub(super) url: Option<Spanned<String>>,
     pub(super) settings: Vec<(&'static str, Spanned<Setting>)>,
     pub(super) ignore: Option<Vec<Spanned<String>>>,
+    pub(super) public: Option<Spanned<bool>>,
 }
 
 /// `[table.NAME]`, or its override by an environment.
@@ -61,6 +63,19 @@ pub(super) struct RawMail {
     pub(super) operator: Vec<Spanned<String>>,
 }
 
+/// `[aws]`
+pub(super) struct RawAws {
+    pub(super) alarms: Vec<Spanned<String>>,
+    pub(super) log_days: Option<Spanned<usize>>,
+}
+
+/// `aws = { … }` of a function
+pub(super) struct RawNeeds {
+    pub(super) memory: Option<Spanned<usize>>,
+    pub(super) disk: Option<Spanned<usize>>,
+    pub(super) stale_after: Option<Spanned<Duration>>,
+}
+
 /// `[function.NAME]`; lists are `None` if they are not well formed, which is told already.
 pub(super) struct RawFunction<'a> {
     pub(super) name: Spanned<String>,
@@ -76,6 +91,7 @@ pub(super) struct RawFunction<'a> {
     pub(super) attempts: Option<Spanned<usize>>,
     pub(super) base: Option<Spanned<Duration>>,
     pub(super) max: Option<Spanned<Duration>>,
+    pub(super) aws: Option<RawNeeds>,
 }
 
 /// `on = { … }`
@@ -125,6 +141,11 @@ pub(super) fn read<'a>(document: &'a Document<&'a str>, report: &mut Report<'_>)
         let section = Section::open(item, keys::SECRETS, "`[secrets]`", &key.span().unwrap_or(0..0), report)?;
         section.text("file", report)
     });
+    let aws = root.get_key_value("aws").and_then(|(key, item)| {
+        let section = Section::open(item, keys::AWS, "`[aws]`", &key.span().unwrap_or(0..0), report)?;
+        let alarms = section.texts("alarms", report).map_or_else(Vec::new, |list| list.value);
+        Some(RawAws { alarms, log_days: section.integer("log_days", report) })
+    });
     let buckets = named(root, "bucket", "bucket", report)
         .into_iter()
         .filter_map(|(name, item)| read_bucket(name, item, keys::BUCKET, "bucket", report))
@@ -142,7 +163,7 @@ pub(super) fn read<'a>(document: &'a Document<&'a str>, report: &mut Report<'_>)
         .into_iter()
         .filter_map(|(name, item)| read_environment(name, item, report))
         .collect();
-    RawFile { pipeline, buckets, tables, databases, functions, mail, secrets_file, environments }
+    RawFile { pipeline, buckets, tables, databases, functions, mail, aws, secrets_file, environments }
 }
 
 fn unknown_section(name: &str, item: &Item) -> Problem {
@@ -203,7 +224,8 @@ fn read_bucket(
         .filter_map(|key| section.setting(key, report).map(|setting| (key, setting)))
         .collect();
     let ignore = section.texts("ignore", report).map(|list| list.value);
-    Some(RawBucket { name, url, settings, ignore })
+    let public = section.boolean("public", report);
+    Some(RawBucket { name, url, settings, ignore, public })
 }
 
 fn read_table(name: Spanned<String>, item: &Item, title: &str, report: &mut Report<'_>) -> Option<RawTable> {
@@ -246,6 +268,14 @@ fn read_function<'a>(name: Spanned<String>, item: &'a Item, report: &mut Report<
     let on = section.item("on").and_then(|on| read_trigger(&on, report));
     let retry =
         section.item("retry").and_then(|retry| Section::open(retry.value, keys::RETRY, "`retry`", &retry.span, report));
+    let aws = section.item("aws").and_then(|aws| {
+        let needs = Section::open(aws.value, keys::NEEDS, "`aws`", &aws.span, report)?;
+        Some(RawNeeds {
+            memory: needs.integer("memory", report),
+            disk: needs.integer("disk", report),
+            stale_after: needs.duration("stale_after", Duration::from_secs(3_600), report),
+        })
+    });
     let mut with_is_bad = false;
     let with = section.item("with").and_then(|with| match with.value.as_table_like() {
         Some(table) => Some(Spanned::new(table, with.span)),
@@ -268,6 +298,7 @@ fn read_function<'a>(name: Spanned<String>, item: &'a Item, report: &mut Report<
         attempts: retry.as_ref().and_then(|retry| retry.integer("attempts", report)),
         base: retry.as_ref().and_then(|retry| retry.duration("base", zero, report)),
         max: retry.as_ref().and_then(|retry| retry.duration("max", zero, report)),
+        aws,
         name,
     })
 }

@@ -102,6 +102,19 @@ impl<'a> Section<'a> {
         usize::try_from(number).ok().map(|number| Spanned::new(number, span))
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&self, name: &str, report: &mut Report<'_>) -> Option<Spanned<bool>> {
+        let (item, key_span, spec) = self.find(name)?;
+        let span = span_of(item, &key_span);
+        match item.as_bool() {
+            Some(value) => Some(Spanned::new(value, span)),
+            None => {
+                report.at(&span, wrong_type(&quote(name), item, &expectation(spec.takes)));
+                None
+            }
+        }
+    }
+
     /// A duration of at least `low`.
     pub(super) fn duration(&self, name: &str, low: Duration, report: &mut Report<'_>) -> Option<Spanned<Duration>> {
         let text = self.text(name, report)?;

@@ -16,6 +16,7 @@ pub(crate) const CSV_TO_TABLE: KindSpec = KindSpec {
     buckets: Targets::None,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: &[
         option("key_from", OptionType::TextOrList, None, "Columns that make the key."),
         option("delimiter", OptionType::Character, Some(","), "What stands between fields."),
@@ -43,6 +44,7 @@ pub(crate) const COMMAND: KindSpec = KindSpec {
     buckets: Targets::Any,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: &[
         OptionSpec {
             name: "command",
@@ -66,6 +68,7 @@ pub(crate) const EXTRACT: KindSpec = KindSpec {
     buckets: Targets::One,
     databases: Targets::None,
     mail: Targets::None,
+    looks_back: false,
     options: &[],
 };
 
@@ -79,6 +82,7 @@ pub(crate) const PROFILE_QC: KindSpec = KindSpec {
     buckets: Targets::Any,
     databases: Targets::None,
     mail: Targets::Optional,
+    looks_back: false,
     options: &[option("rules", OptionType::OneOf(&["corrected", "ops_qc-0.6.0"]), Some("corrected"), "Which rules.")],
 };
 

@@ -74,7 +74,7 @@ impl Seaweed {
             ("secret_access_key".to_owned(), Setting::Secret("s3-secret".to_owned())),
         ]);
         let url = format!("s3://{BUCKET}/{prefix}");
-        Bucket { name: name.to_owned(), url: Some(url), settings, ignore: KeyGlobs::none() }
+        Bucket { name: name.to_owned(), url: Some(url), settings, ignore: KeyGlobs::none(), public: false }
     }
 }
 

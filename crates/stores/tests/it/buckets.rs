@@ -12,7 +12,7 @@ use tidegate_stores::testing::bucket::{Capabilities, contract};
 /// A bucket of this url.
 pub(crate) fn bucket(url: Option<&str>) -> Bucket {
     let ignore = KeyGlobs::new(vec!["ignored/**".to_owned()]).unwrap();
-    Bucket { name: "raw".to_owned(), url: url.map(str::to_owned), settings: BTreeMap::new(), ignore }
+    Bucket { name: "raw".to_owned(), url: url.map(str::to_owned), settings: BTreeMap::new(), ignore, public: false }
 }
 
 /// Opens a bucket of a pipeline file in `directory`.

@@ -1,0 +1,9 @@
+//! Who may do what on AWS, as data: [`derive`] makes it from the grants of the pipeline file, [`evaluate`] answers whether a role
+//! may do something, [`explain`] says in words what each permission is for.
+
+pub mod derive;
+pub mod evaluate;
+pub mod explain;
+mod statement;
+
+pub use statement::{Condition, Effect, Statement, document};
