@@ -49,7 +49,7 @@ impl Numbers {
         self.next() % bound
     }
 
-    fn pick<'w>(&mut self, words: &[&'w str]) -> &'w str {
+    fn pick<T: Copy>(&mut self, words: &[T]) -> T {
         let index = self.below(words.len() as u64);
         words[usize::try_from(index).unwrap_or(0)]
     }

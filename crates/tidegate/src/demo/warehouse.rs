@@ -55,15 +55,38 @@ const DEPARTMENTS: [(&str, Option<&str>); 4] =
     [("Sales", Some("Manchester")), ("Purchasing", Some("Leds")), ("Dispatch", None), ("Finance", Some("Leeds"))];
 const FIRST_NAMES: [&str; 9] = ["Mirela", "Jonas", "Zoë", "Björn", "Ana", "Liu", "Sean", "Ngaio", "Otto"];
 const LAST_NAMES: [&str; 5] = ["O'Hara", "Grünwald", "van der Meer", "D\"Arcy", "Ihimaera, jr."];
-const CITIES: [&str; 4] = ["Eden", "Port Chalmers", "Færøby", "Łódź"];
+const PARTY_NAMES: [&str; 8] = [
+    "Petrov & Daughters",
+    "Harbour Toys",
+    "Ihimaera Imports",
+    "Nordlys AS",
+    "Bay Traders",
+    "Łódź Games",
+    "Quayside Gifts",
+    "Fern & Sons",
+];
+const STUFFS: [&str; 5] = ["Oak", "Copper", "Linen", "Granite", "Bamboo"];
+const THINGS: [&str; 4] = ["Kite", "Drum", "Puzzle", "Sailboat"];
+const CITIES: [(&str, &str); 4] =
+    [("Eden", "Australia"), ("Port Chalmers", "New Zealand"), ("Klaksvík", "Faroe Islands"), ("Łódź", "Poland")];
+
+/// Stuffs and things of which designs are: the last one has the name of the first, as such databases have it.
+fn designs() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let pairs = STUFFS.into_iter().flat_map(|stuff| THINGS.map(|thing| (stuff, thing)));
+    pairs.take(19).chain([(STUFFS[0], THINGS[0])])
+}
 
 fn fill(dir: &Path) -> io::Result<()> {
     in_one_step(dir, |step, numbers| {
         step.execute_batch(SCHEMA)?;
         parties(step, numbers)?;
-        for id in 1..=DESIGNS {
-            let file = format!("toy-{id:03}.json");
-            step.execute("INSERT INTO design VALUES (?1, ?2, 'Toy', '/private', ?3, ?2)", params![id, BORN, file])?;
+        for (id, (stuff, thing)) in (1..=DESIGNS).zip(designs()) {
+            let name = format!("{stuff} {thing}");
+            let file = format!("{}-{}-{id:03}.json", stuff.to_lowercase(), thing.to_lowercase());
+            step.execute(
+                "INSERT INTO design VALUES (?1, ?2, ?3, '/usr/share', ?4, ?2)",
+                params![id, BORN, name, file],
+            )?;
         }
         for id in 1..=300 {
             sale(step, numbers, id * 2, "2024-05-01 09:00:00.250")?;
@@ -87,14 +110,18 @@ fn parties(step: &Transaction<'_>, numbers: &mut Numbers) -> rusqlite::Result<()
         let line = if id == 7 { "1 Line\r\nBreak \"Quay\"".to_owned() } else { format!("{id} Alder Way") };
         let second = (id % 3 == 0).then_some(if id == 9 { "" } else { "Flat 2" });
         let code = format!("{:05}", numbers.below(100_000));
-        let city = numbers.pick(&CITIES);
+        let (city, country) = numbers.pick(&CITIES);
         step.execute(
-            "INSERT INTO address VALUES (?1, ?2, ?3, NULL, ?4, ?5, 'Iceland', '0800 001', ?6, ?6)",
-            params![id, line, second, city, code, BORN],
+            "INSERT INTO address VALUES (?1, ?2, ?3, NULL, ?4, ?5, ?6, '0800 001', ?7, ?7)",
+            params![id, line, second, city, code, country, BORN],
         )?;
     }
     for id in 1..=PARTIES {
-        let name = if id == 5 { "Bobby'); DROP TABLE fact_payment; --".to_owned() } else { format!("Petrov & {id}") };
+        let name = if id == 5 {
+            "Bobby'); DROP TABLE fact_payment; --".to_owned()
+        } else {
+            PARTY_NAMES[usize::try_from(id - 1).unwrap_or(0) % PARTY_NAMES.len()].to_owned()
+        };
         step.execute(
             "INSERT INTO counterparty VALUES (?1, ?2, ?3, NULL, '', ?4, ?4)",
             params![id, name, 1 + id % ADDRESSES, BORN],

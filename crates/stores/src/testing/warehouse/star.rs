@@ -318,9 +318,18 @@ async fn charts_run(peer: &Peer, kit: &Path) {
             (peer.sql)(format!("SELECT CAST(count(*) AS text) FROM ({}) AS c", chart.trim_end_matches([';', '\n'])))
                 .await;
         assert_ne!(rows, "0", "{}", path.display());
+        // Amounts are exact to the cent, and keep their zeros.
+        if !path.ends_with("revenue-per-sale.sql") {
+            let inner = chart.trim_end_matches([';', '\n']);
+            let sql = format!("SELECT CAST(count(*) AS text) FROM ({inner}) AS c WHERE revenue NOT LIKE '%_.__'");
+            assert_eq!((peer.sql)(sql).await, "0", "{}", path.display());
+        }
         charts += 1;
         if path.ends_with("revenue-total.sql") {
-            let sum = format!("SELECT CAST(sum(revenue) AS text) FROM ({}) AS c", chart.trim_end_matches([';', '\n']));
+            let sum = format!(
+                "SELECT CAST(sum(CAST(revenue AS numeric)) AS text) FROM ({}) AS c",
+                chart.trim_end_matches([';', '\n'])
+            );
             let found: f64 = (peer.sql)(sum).await.parse().expect("a number");
             let orders = Sheet::read(&kit.join("after_batch_3"), "sales_order").select("units_sold unit_price");
             let number =

@@ -1,6 +1,12 @@
 -- Revenue in total, by currency: amounts of different currencies are never added up.
-SELECT c.currency_code, count(*) AS orders, round(sum(s.units_sold * s.unit_price), 2) AS revenue
-FROM current_fact_sales_order AS s
-JOIN dim_currency AS c ON c.currency_id = s.currency_id
-GROUP BY c.currency_code
-ORDER BY c.currency_code;
+WITH sold AS (
+    SELECT c.currency_code, count(*) AS orders,
+           CAST(sum(s.units_sold * round(s.unit_price * 100)) AS bigint) AS cents
+    FROM current_fact_sales_order AS s
+    JOIN dim_currency AS c ON c.currency_id = s.currency_id
+    GROUP BY c.currency_code
+)
+SELECT currency_code, orders,
+       (cents / 100) || '.' || substr(CAST(100 + cents % 100 AS text), 2) AS revenue
+FROM sold
+ORDER BY currency_code;
