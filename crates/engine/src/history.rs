@@ -55,6 +55,21 @@ impl Context {
         self.wiring.ledger.failures(filter, Page::first(limit)).await.map_err(|error| error.into_failure("R0006"))
     }
 
+    /// The newest run of this function on another object: what became of its own work a function may know without a grant.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn own_run_on(&self, bucket: &str, key: &str) -> Result<Option<RunRecord>, Failure> {
+        let filter = RunFilter {
+            function: Some(self.function.name.clone()),
+            bucket: Some(bucket.to_owned()),
+            key: Some(key.to_owned()),
+            ..RunFilter::default()
+        };
+        let runs = self.wiring.ledger.runs(filter, Page::first(1)).await;
+        Ok(runs.map_err(|error| error.into_failure("R0006"))?.pop())
+    }
+
     /// Hands the runs of a function to `take`, the newest first, with `state` only those in it, until it returns false or
     /// ten thousand were read.
     ///

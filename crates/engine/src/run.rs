@@ -47,7 +47,7 @@ impl Engine {
         first_error
     }
 
-    /// Admits due ticks, lists every bucket and works, again and again until a round finds nothing new; then sends
+    /// Admits due ticks and takes failed ones again, lists every bucket and works, again and again until a round finds nothing new; then sends
     /// the mails that wait. `list` makes a source that reports once what is in a bucket.
     ///
     /// # Errors
@@ -58,6 +58,7 @@ impl Engine {
     {
         self.recover().await?;
         self.admit_due_ticks().await?;
+        self.take_failed_ticks_again().await?;
         let mut total = Intake::default();
         let mut is_first = true;
         loop {

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_model::{Cron, Event, Tick, Trigger};
-use tidegate_stores::Result;
+use tidegate_model::{Cron, Event, RunState, Tick, Trigger};
+use tidegate_stores::{Admission, FailureFilter, Page, Result, RunFilter, RunRecord};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, Ready};
@@ -61,12 +61,57 @@ impl Engine {
                 tracing::info!(function = ready.spec.name, %planned_at, "left out: the last tick still works");
                 continue;
             }
-            let event = Event::Tick(Tick { function: ready.spec.name.clone(), planned_at });
-            let run = new_run(&ready.spec, &event);
-            self.admit_and_enqueue(vec![self.admission(event, vec![run], None)]).await?;
+            self.admit_and_enqueue(vec![self.tick(ready, planned_at)]).await?;
             admitted += 1;
         }
         Ok(admitted)
+    }
+
+    /// Admits a tick of every schedule at this very moment, unless the last one still works; returns how many.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn admit_ticks_now(&self) -> Result<u64> {
+        // A ledger need not keep nanoseconds, and the tick must be the same event when it is read back.
+        let now = Timestamp::from_millisecond(self.now().as_millisecond()).unwrap_or(self.now());
+        let depth = self.wiring.queue.depth(now).await?;
+        let is_free = |ready: &&Ready| !depth.iter().any(|depth| depth.function == ready.spec.name);
+        let admissions: Vec<Admission> =
+            self.scheduled().into_iter().filter(is_free).map(|ready| self.tick(ready, now)).collect();
+        let admitted = admissions.len() as u64;
+        self.admit_and_enqueue(admissions).await?;
+        Ok(admitted)
+    }
+
+    /// Makes the last tick of each schedule wait again if its run has failed; returns how many.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn take_failed_ticks_again(&self) -> Result<u64> {
+        let mut again = 0;
+        for ready in self.scheduled() {
+            let filter = RunFilter { function: Some(ready.spec.name.clone()), ..RunFilter::default() };
+            let last = self.wiring.ledger.runs(filter, Page::first(1)).await?.pop();
+            let is_failed_tick = |run: &RunRecord| run.state == RunState::Failed && run.event.object().is_none();
+            if let Some(run) = last.filter(is_failed_tick) {
+                let filter = FailureFilter { id_prefix: Some(run.run.to_string()), ..FailureFilter::default() };
+                again += self.retry(filter).await?.runs;
+            }
+        }
+        Ok(again)
+    }
+
+    /// Each function that a schedule starts, with its next planned moment.
+    pub fn next_ticks(&self) -> Vec<(String, Option<Timestamp>)> {
+        let now = self.now();
+        let next = |ready: &Ready| (ready.spec.name.clone(), next_after(&ready.spec.trigger, now));
+        self.scheduled().into_iter().map(next).collect()
+    }
+
+    fn tick(&self, ready: &Ready, planned_at: Timestamp) -> Admission {
+        let event = Event::Tick(Tick { function: ready.spec.name.clone(), planned_at });
+        let run = new_run(&ready.spec, &event);
+        self.admission(event, vec![run], None)
     }
 
     fn scheduled(&self) -> Vec<&Ready> {

@@ -35,11 +35,32 @@ pub struct Manifest {
     pub from: Option<String>,
     /// The moment at which the source was as these objects say, RFC 3339 in UTC.
     pub snapshot: String,
+    /// True if it does not build on those before it: every source table is there in full. The first one is so in any case.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
     /// The tables that have something new.
     pub tables: Vec<TableEntry>,
+    /// Source tables that were there at the manifest before, and are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<String>,
+    /// Rows that are in none of the tables, because they do not convert.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// What the extractor has to remember for its next run; nobody else reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<serde_json::Value>,
+}
+
+/// Rows of one table that were left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// The table in which they would be.
+    pub table: String,
+    /// Key of the object that holds them: CSV with code, reason and all their values.
+    pub key: String,
+    /// How many they are.
+    pub rows: u64,
 }
 
 /// What is new in one table.

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod extract;
 pub mod http_submit;
 pub mod load;
+mod predecessor;
 pub mod profile_qc;
 pub mod publish;
 pub mod report;

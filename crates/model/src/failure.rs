@@ -34,7 +34,7 @@ impl ErrorKind {
 /// Where in the input a failure lies. Every part that is known is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Place {
-    /// `bucket/key` of the object; the engine fills it in.
+    /// `bucket/key` of the object, which the engine fills in; or the file beside the pipeline file that is to be mended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     /// Member of an archive.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::ArrowError;
 use datafusion::common::DataFusionError;
-use tidegate_model::{ErrorKind, Failure};
+use tidegate_model::{ErrorKind, Failure, Place};
 
 /// The first failure of an input while a statement runs: it is the cause, whatever DataFusion makes of it.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +33,8 @@ pub(crate) fn of_text(name: &str, error: &DataFusionError) -> Failure {
     let text = text.trim_start_matches("sql parser error: ").to_owned();
     let line = place.split(':').next().and_then(|line| line.parse().ok());
     let failure = Failure::new("R1002", ErrorKind::Invalid, format!("{name}:{place}: {text}"));
-    let failure = if let Some(line) = line { failure.at_line(line) } else { failure };
     failure
+        .at(Place { object: Some(name.to_owned()), line, ..Place::default() })
         .expected("one SELECT")
         .help("mend the statement; `WITH`, joins, `GROUP BY`, window functions and `UNION` are all allowed")
 }
@@ -42,18 +42,22 @@ pub(crate) fn of_text(name: &str, error: &DataFusionError) -> Failure {
 /// A statement that does not fit what it names.
 pub(crate) fn of_plan(name: &str, error: &DataFusionError) -> Failure {
     let found = error.diagnostic().and_then(|diagnostic| diagnostic.span.map(|span| (span, diagnostic)));
-    let failure = match found {
+    let (text, line) = match found {
         Some((span, diagnostic)) => {
             let start = span.start;
             let notes: String = diagnostic.notes.iter().map(|note| format!("; {}", note.message)).collect();
             let text = format!("{name}:{}:{}: {}{notes}", start.line, start.column, diagnostic.message);
-            Failure::new("R1003", ErrorKind::Invalid, text).at_line(start.line)
+            (text, Some(start.line))
         }
-        None => Failure::new("R1003", ErrorKind::Invalid, format!("{name}: {}", told(error))),
+        None => (format!("{name}: {}", told(error)), None),
     };
-    failure
+    Failure::new("R1003", ErrorKind::Invalid, text)
+        .at(Place { object: Some(name.to_owned()), line, ..Place::default() })
         .expected("tables and columns that are there, and functions and types that fit")
-        .help("mend the statement, or bring the column back that it names; `\"…\"` keeps capitals of a name")
+        .help(
+            "mend the statement, then `tidegate failures retry`; `\"…\"` keeps capitals of a name. If the source shall be as it was, \
+             bring its column back and let the extract begin anew (`anew` under `with`)",
+        )
 }
 
 /// A statement that broke off while it ran.

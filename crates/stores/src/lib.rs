@@ -38,7 +38,7 @@ pub mod watch;
 
 pub use database::Database;
 pub use error::{Error, Result};
-pub use event_source::{EventSource, Sighting};
+pub use event_source::{EventSource, NothingNew, Sighting};
 pub use joint::{Apart, Arrival, Joint};
 pub use ledger::{
     Admission, Admitted, Attempt, Claim, FailureFilter, FailureRecord, FunctionCounts, Ledger, NewRun, Page, Reject,

@@ -105,6 +105,8 @@ enum Command {
     Mail(commands::mail::Args),
     /// What became of one fact of a warehouse, version by version.
     History(commands::history::Args),
+    /// What the next extract would bring, and a warehouse would get; nothing is changed.
+    Plan,
     /// Hold a warehouse against what it was loaded from.
     Verify(commands::verify::Args),
     /// Look into tables.
@@ -170,6 +172,7 @@ fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
         Command::Trace(args) => commands::trace::run(here, &args),
         Command::Mail(args) => commands::mail::run(here, args),
         Command::History(args) => commands::history::run(here, &args),
+        Command::Plan => commands::plan::run(here),
         Command::Verify(args) => commands::verify::run(here, &args),
         Command::Table(args) => commands::table::run(here, &args),
         Command::Synth(args) => commands::synth::run(here, &args),

@@ -1,5 +1,7 @@
 //! The only place where adapters are built: a checked pipeline becomes buckets, tables, queue, ledger and an engine.
 
+mod dry;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -22,6 +24,8 @@ use tidegate_stores::{Database, EventSource, Ledger, Table, Tables, WorkerId, wa
 use crate::exit::Stop;
 use crate::project::Project;
 use crate::secrets::Secrets;
+
+pub(crate) use dry::Dry;
 
 /// Threads that drive what waits. The work itself is done on blocking threads, one a run.
 const THREADS: usize = 2;

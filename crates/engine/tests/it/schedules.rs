@@ -71,6 +71,40 @@ async fn once_admits_what_is_due_and_a_pause_is_made_up_for_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn once_takes_a_tick_that_failed_again_and_a_tick_may_be_had_now() {
+    let file = format!("{EVERY}retry = {{ attempts = 1 }}\nwith = {{ does = \"fail\", times = 1 }}\n");
+    let house = House::new(&file).await;
+    let engine = house.engine();
+    house.run_once(&engine).await;
+    assert_eq!(planned(&house).await, [(at(0), RunState::Failed)]);
+    house.set_clock_forward(10);
+    house.run_once(&engine).await;
+    assert_eq!(planned(&house).await, [(at(0), RunState::Succeeded)], "the same tick, and no other");
+    assert_eq!(engine.next_ticks(), [("tick".to_owned(), Some(at(600)))]);
+    // It has succeeded, so nothing is due before the next one, unless it is asked for.
+    assert_eq!(engine.admit_ticks_now().await.expect("a tick"), 1);
+    assert_eq!(engine.admit_ticks_now().await.expect("none"), 0, "the last one still waits");
+    for state in [RunState::Failed, RunState::Succeeded, RunState::Succeeded] {
+        house.run_once(&engine).await;
+        assert_eq!(planned(&house).await, [(at(0), RunState::Succeeded), (at(10), state)]);
+    }
+    house.set_clock_forward(590);
+    house.run_once(&engine).await;
+    assert_eq!(planned(&house).await[2..], [(at(600), RunState::Failed)]);
+    // One between two milliseconds is found again, too.
+    tokio::time::sleep(Duration::from_nanos(1_234_567)).await;
+    house.set_clock_forward(600);
+    house.run_once(&engine).await;
+    house.run_once(&engine).await;
+    tokio::time::sleep(Duration::from_nanos(1_234_567)).await;
+    assert_eq!(engine.admit_ticks_now().await.expect("a tick"), 1);
+    house.run_once(&engine).await;
+    house.run_once(&engine).await;
+    let last = planned(&house).await.pop().expect("a tick");
+    assert_eq!((last.1, last.0.subsec_nanosecond() % 1_000_000), (RunState::Succeeded, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cron_schedule_runs_at_its_moments() {
     let house =
         House::new("[bucket.out]\n[function.tick]\non = { cron = \"0 * * * *\" }\nrun = \"test\"\ninto = \"out\"\n")

@@ -19,6 +19,9 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Error> {
             check_key(&format!("`{name}`"), key)?;
         }
     }
+    for left_out in &manifest.left_out {
+        check_key(&format!("what was left out of table `{}`", left_out.table), &left_out.key)?;
+    }
     if manifest.snapshot.parse::<jiff::Timestamp>().is_err() {
         let what = format!("`snapshot` is `{}`", manifest.snapshot.escape_default());
         return Err(wrong(what, "a moment by RFC 3339, `2026-01-02T03:04:05.678Z`"));

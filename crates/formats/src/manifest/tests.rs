@@ -38,6 +38,9 @@ fn sample() -> Manifest {
         previous: Some("totesys/2026-01-01/000000.000-01234567/manifest.json".to_owned()),
         from: None,
         snapshot: "2026-01-02T03:04:05.678Z".to_owned(),
+        anew: false,
+        gone: Vec::new(),
+        left_out: Vec::new(),
         tables: vec![staff],
         state: Some(serde_json::json!({ "a": 1 })),
     }

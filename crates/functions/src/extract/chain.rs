@@ -27,18 +27,23 @@ impl Folder {
         format!("{}/{name}", self.0)
     }
 
-    /// The key of an object that belongs to a table. A table may be called anything: what is not a letter, a digit, `-`
-    /// or `_` is written as `%` and its bytes.
+    /// The key of an object that belongs to a table.
     pub(super) fn key_of(&self, table: &str, ending: &str) -> String {
-        let mut name = String::new();
-        for byte in table.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),
-                _ => name.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        self.key(&format!("{name}{ending}"))
+        self.key(&format!("{}{ending}", in_key(table)))
     }
+}
+
+/// The name of a table as a part of a key. A table may be called anything: what is not a letter, a digit, `-` or `_` is
+/// written as `%` and its bytes.
+pub(crate) fn in_key(table: &str) -> String {
+    let mut name = String::new();
+    for byte in table.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),
+            _ => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    name
 }
 
 /// The end of the chain.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_engine::{Context, OutputFile};
 use tidegate_model::{ErrorKind, Failure};
-use tidegate_stores::database::{Digest, RowVersion};
+use tidegate_stores::database::{Digest, RowVersion, SourceTable};
 
 use super::chain::path;
 use super::spool::byte;
@@ -26,6 +26,9 @@ const VERSION: u32 = 1;
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct State {
     version: u32,
+    /// The option `anew` with which everything was written in full last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    anew: Option<String>,
     /// The tables by name.
     pub(super) tables: BTreeMap<String, KeptTable>,
 }
@@ -60,7 +63,28 @@ impl State {
     }
 
     pub(super) fn to_json(&self) -> Value {
-        serde_json::json!({ "version": VERSION, "tables": self.tables })
+        let mut json = serde_json::json!({ "version": VERSION, "tables": self.tables });
+        if let Some(anew) = &self.anew {
+            json["anew"] = Value::from(anew.as_str());
+        }
+        json
+    }
+
+    /// Forgets the tables that are no longer there; tells which those are.
+    pub(super) fn without_gone(mut self, there: &[SourceTable]) -> (Self, Vec<String>) {
+        let is_gone = |name: &&String| !there.iter().any(|table| table.name == **name);
+        let gone: Vec<String> = self.tables.keys().filter(is_gone).cloned().collect();
+        self.tables.retain(|name, _| !gone.contains(name));
+        (self, gone)
+    }
+
+    /// Forgets everything if the option `anew` says something else than at the last run; true if nothing is kept, so that every
+    /// table is written in full.
+    pub(super) fn begin_anew(&mut self, asked: Option<&str>) -> bool {
+        if asked.is_some() && self.anew.as_deref() != asked {
+            *self = Self { anew: asked.map(str::to_owned), ..Self::default() };
+        }
+        self.tables.is_empty()
     }
 }
 

@@ -21,6 +21,7 @@ use tidegate_formats::manifest::{Manifest, TableEntry, VERSION};
 use tidegate_model::{self as model, ErrorKind, Failure, KindSpec, Pipeline, Targets, TriggerNeed};
 use tidegate_stores::database::SourceTable;
 
+pub(crate) use self::chain::in_key;
 use self::chain::{Chain, Folder};
 use self::kept::State;
 use self::options::Options;
@@ -67,7 +68,10 @@ impl Function for Extract {
         let store = context.bucket(&self.bucket)?;
         let chain = Chain::newest(store.as_ref(), &self.database).await?;
         let mut snapshot = context.source(&self.database)?.snapshot().await.map_err(database_failure)?;
-        let tables = self.options.choose(snapshot.tables().await.map_err(database_failure)?, &self.database)?;
+        let there = snapshot.tables().await.map_err(database_failure)?;
+        let (mut state, gone) = chain.state()?.without_gone(&there);
+        let is_anew = state.begin_anew(self.options.anew.as_deref());
+        let tables = self.options.choose(there, &self.database)?;
         let taken = moment(snapshot.taken(), chain.manifest.as_ref());
         let folder = Folder::new(&self.database, taken, context.run());
         let mut job = Job {
@@ -79,7 +83,6 @@ impl Function for Extract {
             preview: self.options.preview,
             snapshot: snapshot.as_mut(),
         };
-        let mut state = chain.state()?;
         let mut changes = Vec::new();
         for table in &tables {
             if let Some(changed) = extract_table(&mut job, table, &mut state).await? {
@@ -87,12 +90,12 @@ impl Function for Extract {
             }
         }
         snapshot.end().await;
-        let note = note(&changes, tables.len(), &chain);
+        let note = note(&changes, &gone, tables.len(), &chain, is_anew);
         if self.options.preview {
             let note = format!("preview, nothing written: {note}");
             return Ok(Outcome { note: Some(note), ..Outcome::default() });
         }
-        if changes.is_empty() {
+        if changes.is_empty() && gone.is_empty() {
             return Ok(Outcome { note: Some(note), ..Outcome::default() });
         }
         // Whoever wrote a manifest meanwhile has seen another database than this run began with.
@@ -108,7 +111,10 @@ impl Function for Extract {
             previous: chain.key.clone(),
             from: None,
             snapshot: taken.to_string(),
+            anew: is_anew && chain.manifest.is_some(),
             tables: changes,
+            gone,
+            left_out: Vec::new(),
             state: Some(state.to_json()),
         };
         let mut output = context.create(&self.bucket, &folder.key("manifest.json"))?;
@@ -138,11 +144,13 @@ fn moment(taken: Timestamp, previous: Option<&Manifest>) -> Timestamp {
 }
 
 /// What was done, in one line.
-fn note(changes: &[TableEntry], tables: usize, chain: &Chain) -> String {
-    let what = match (changes, chain.is_forked) {
-        ([], _) => return format!("nothing has changed in {tables} tables"),
-        (_, true) => "two runs had written at once, so everything is written again: ",
-        (_, false) => "",
+fn note(changes: &[TableEntry], gone: &[String], tables: usize, chain: &Chain, is_anew: bool) -> String {
+    let lost: String = gone.iter().map(|name| format!("; table `{name}` is gone from the source")).collect();
+    let what = match (changes, chain.is_forked, is_anew && chain.manifest.is_some()) {
+        ([], ..) => return format!("nothing has changed in {tables} tables{lost}"),
+        (_, true, _) => "two runs had written at once, so everything is written again: ",
+        (_, false, true) => "everything is written anew: ",
+        (_, false, false) => "",
     };
     let told = changes.iter().map(|entry| {
         let full = if entry.is_full { " in full" } else { "" };
@@ -152,7 +160,7 @@ fn note(changes: &[TableEntry], tables: usize, chain: &Chain) -> String {
         };
         format!("{} {}{full}{deleted}", entry.name, entry.rows())
     });
-    format!("{what}{} of {tables} tables: {}", changes.len(), told.collect::<Vec<_>>().join("; "))
+    format!("{what}{} of {tables} tables: {}", changes.len(), told.collect::<Vec<_>>().join("; ")) + &lost
 }
 
 pub(crate) fn database_failure(error: tidegate_stores::Error) -> Failure {

@@ -22,6 +22,14 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
          found without it.",
     ),
     OptionSpec {
+        name: "anew",
+        takes: OptionType::Text,
+        default: None,
+        required: false,
+        doc: "Any text, such as today's date. When it is another than at the last run, everything is written in full once, and \
+              what follows begins anew with it, whatever has failed before.",
+    },
+    OptionSpec {
         name: "preview",
         takes: OptionType::Bool,
         default: Some("false"),
@@ -39,6 +47,8 @@ pub(super) struct Options {
     exclude: KeyGlobs,
     /// Names of columns that are stamps, the best first.
     pub(super) stamps: Vec<String>,
+    /// With another text than at the last run everything is written in full.
+    pub(super) anew: Option<String>,
     /// True if nothing is to be written.
     pub(super) preview: bool,
 }
@@ -56,8 +66,9 @@ impl Options {
                     .expected("names of tables, or globs such as `sales_*`")
             })
         };
+        let anew = options.get("anew").and_then(Value::as_str).map(str::to_owned);
         let preview = options.get("preview").and_then(Value::as_bool).unwrap_or_default();
-        Ok(Self { tables: globs("tables")?, exclude: globs("exclude")?, stamps: texts("stamp"), preview })
+        Ok(Self { tables: globs("tables")?, exclude: globs("exclude")?, stamps: texts("stamp"), anew, preview })
     }
 
     /// The tables that are meant, of those there are.

@@ -17,6 +17,7 @@ use tidegate_stores::warehouse::{Begun, Delivery, Step, TableReport, WarehouseLo
 use tidegate_stores::{LoadReport, Reject};
 
 use self::objects::Objects;
+use crate::predecessor;
 
 /// What `load` tells about itself.
 pub static SPEC: KindSpec = KindSpec {
@@ -58,6 +59,7 @@ impl Function for Load {
         let delivery = Delivery {
             of: manifest.of.clone(),
             sequence: manifest.sequence,
+            anew: manifest.anew,
             run: manifest.run.clone(),
             snapshot: manifest.snapshot.clone(),
             manifest: object.path(),
@@ -65,7 +67,18 @@ impl Function for Load {
             at: context.now(),
         };
         let warehouse = context.warehouse(&self.warehouse)?;
-        let reports = match warehouse.begin(delivery).await.map_err(not_begun)? {
+        let begun = match warehouse.begin(delivery).await {
+            Err(error) if error.kind == ErrorKind::Conflict => return Err(too_early(context, &manifest, error).await?),
+            begun => begun.map_err(not_begun)?,
+        };
+        let reports = match begun {
+            Begun::Overtaken => {
+                let note = format!(
+                    "manifest {} of `{}` is put aside: a later one, which holds everything in full, was loaded without it",
+                    manifest.sequence, manifest.of
+                );
+                return Ok(Outcome { note: Some(note), ..Outcome::default() });
+            }
             Begun::Loaded(reports) => {
                 let note =
                     format!("manifest {} of `{}` was loaded before: nothing to do", manifest.sequence, manifest.of);
@@ -106,6 +119,14 @@ async fn read_manifest(context: &Context) -> Result<Manifest, Failure> {
         let mut failure = wrong(error.message).at(Place { line: error.line, ..Place::default() });
         (failure.expected, failure.help) = (error.expected, error.help);
         failure
+    })
+}
+
+/// Why a manifest cannot be loaded before the one before it.
+async fn too_early(context: &Context, manifest: &Manifest, error: tidegate_stores::Error) -> Result<Failure, Failure> {
+    Ok(match predecessor::that_failed(context, manifest, "R1102").await? {
+        Some(failed) => failed.told("R1102", &error.what),
+        None => not_begun(error),
     })
 }
 
@@ -181,7 +202,10 @@ fn outcome(manifest: &Manifest, reports: &[TableReport]) -> Outcome {
         }
     }
     let told = if parts.is_empty() { "nothing new".to_owned() } else { parts.join(", ") };
-    let note = format!("manifest {} of `{}`, rows: {told}", manifest.sequence, manifest.of);
+    let mut note = format!("manifest {} of `{}`, rows: {told}", manifest.sequence, manifest.of);
+    for table in &manifest.gone {
+        note.push_str(&format!("; table `{table}` is gone from the source, its rows stay"));
+    }
     let reasons = reports.iter().flat_map(|report| report.reasons.iter().map(|reason| (&report.table, reason)));
     let rejects = reasons.map(|(table, (reason, count))| Reject {
         place: Place::default(),

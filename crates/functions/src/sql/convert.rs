@@ -129,14 +129,15 @@ fn exact(array: &ArrayRef, to: SqlType) -> Result<ArrayRef, ArrowError> {
 /// Rows that do not convert: counted, and kept whole in a file beside the output.
 pub(super) struct DeadLetters<W: Write> {
     table: String,
+    key: Vec<String>,
     rejects: Rejects,
     count: u64,
     file: csv::Writer<W>,
 }
 
 impl<W: Write> DeadLetters<W> {
-    pub(super) fn new(table: &str, rejects: Rejects, file: W) -> Self {
-        Self { table: table.to_owned(), rejects, count: 0, file: csv::Writer::new(file) }
+    pub(super) fn new(table: &str, key: Vec<String>, rejects: Rejects, file: W) -> Self {
+        Self { table: table.to_owned(), key, rejects, count: 0, file: csv::Writer::new(file) }
     }
 
     /// How many there are, and their file.
@@ -149,7 +150,17 @@ impl<W: Write> DeadLetters<W> {
             true => ("R1022", "NULL, where a value must be".to_owned()),
             false => ("R1021", format!("not {}", column.sql_type.expected())),
         };
-        let reason = format!("`{}`: `{}` is {expected}", self.table, column.name);
+        let mut texts = Vec::with_capacity(batch.num_columns());
+        for array in batch.columns() {
+            let formatter = ArrayFormatter::try_new(array, &FormatOptions::new()).map_err(broken)?;
+            texts.push(array.is_valid(row).then(|| formatter.value(row).to_string()));
+        }
+        let part = |name: &String| {
+            let value = batch.schema_ref().index_of(name).ok().and_then(|at| texts[at].as_deref());
+            format!("{name} {}", value.unwrap_or("NULL").escape_debug())
+        };
+        let key: Vec<String> = self.key.iter().map(part).collect();
+        let reason = format!("`{}`, {}: `{}` is {expected}", self.table, key.join(", "), column.name);
         let place = Place { column: Some(column.name.clone()), ..Place::default() };
         self.rejects.add(code, place, reason.clone());
         if self.count == 0 {
@@ -157,11 +168,6 @@ impl<W: Write> DeadLetters<W> {
             self.file.write(["code", "reason"].into_iter().chain(names).map(Some)).map_err(unwritable)?;
         }
         self.count += 1;
-        let mut texts = Vec::with_capacity(batch.num_columns());
-        for array in batch.columns() {
-            let formatter = ArrayFormatter::try_new(array, &FormatOptions::new()).map_err(broken)?;
-            texts.push(array.is_valid(row).then(|| formatter.value(row).to_string()));
-        }
         let cells = texts.iter().map(Option::as_deref);
         self.file.write([Some(code), Some(reason.as_str())].into_iter().chain(cells)).map_err(unwritable)
     }

@@ -27,11 +27,13 @@ use std::path::{Component, Path};
 use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_engine::{Context, Function, Kind, Outcome};
+use tidegate_formats::manifest::Manifest;
 use tidegate_model::{
     self as model, ErrorKind, Failure, KindSpec, OptionSpec, OptionType, Pipeline, Targets, TriggerNeed,
 };
 
 use crate::summarise::joined;
+use state::State;
 use transform::Transform;
 
 /// Largest manifest, in bytes.
@@ -125,6 +127,28 @@ impl Function for Sql {
             Ok((statements::read_folder(&folder, &shown)?, bytes))
         });
         let (outputs, bytes) = joined(read.await)??;
-        Transform::begin(context, &self.0, &outputs, &bytes).await?.run().await
+        let transformed = match Transform::begin(context, &self.0, &outputs, &bytes).await {
+            Ok(transform) => transform.run().await,
+            Err(failure) => Err(failure),
+        };
+        match transformed {
+            Err(failure) => overtaken(context, &self.0, &bytes, failure).await,
+            done => done,
+        }
+    }
+}
+
+/// Puts a manifest aside that cannot be transformed, if a later one has begun anew: all that it says is there.
+async fn overtaken(context: &Context, options: &Options, bytes: &[u8], failure: Failure) -> Result<Outcome, Failure> {
+    let Ok(manifest) = Manifest::parse(bytes) else { return Err(failure) };
+    let store = context.bucket(&options.bucket)?;
+    match State::newest(store.as_ref(), &manifest.of, u64::MAX).await {
+        Ok(Some(state)) if state.anew > manifest.sequence => {
+            let (number, by) = (manifest.sequence, state.anew);
+            let note = format!("manifest {number} is put aside: manifest {by} holds everything in full; {failure}");
+            Ok(Outcome { note: Some(note), ..Outcome::default() })
+        }
+        // What is told is why it could not be transformed, whatever was found afterwards.
+        _ => Err(failure),
     }
 }

@@ -32,6 +32,9 @@ pub(super) struct State {
     pub(super) manifest: String,
     /// Key of the manifest that was made from it.
     pub(super) output: String,
+    /// Number of the last manifest that began anew, at or before this one; nought if none has.
+    #[serde(default)]
+    pub(super) anew: u64,
     /// Every source table that was ever named.
     pub(super) tables: Vec<KeptTable>,
     /// Every output.
@@ -75,7 +78,7 @@ pub(super) struct KeptOutput {
 impl State {
     pub(super) fn new(of: &str, sequence: u64, manifest: &str, output: &str) -> Self {
         let (of, manifest, output) = (of.to_owned(), manifest.to_owned(), output.to_owned());
-        Self { state: VERSION, of, sequence, manifest, output, tables: Vec::new(), outputs: Vec::new() }
+        Self { state: VERSION, of, sequence, manifest, output, anew: 0, tables: Vec::new(), outputs: Vec::new() }
     }
 
     /// The folder of the state after the manifest of this number.
@@ -111,6 +114,26 @@ impl State {
             return Err(corrupt("it is of another version, database or number than its key says".to_owned()));
         }
         Ok(Some(state))
+    }
+
+    /// The newest state there is for manifests below this number. It lists all of them, and is for rare cases.
+    ///
+    /// # Errors
+    /// As [`State::load`].
+    pub(super) async fn newest(store: &dyn ObjectStore, of: &str, below: u64) -> Result<Option<Self>, Failure> {
+        let failed = |error: object_store::Error| tidegate_stores::Error::from(error).into_failure("R1017");
+        let listed = store.list_with_delimiter(Some(&Path::from(format!("state/{of}")))).await.map_err(failed)?;
+        let number = |path: &Path| path.filename().and_then(|name| name.parse::<u64>().ok());
+        let mut numbers: Vec<u64> = listed.common_prefixes.iter().filter_map(number).collect();
+        numbers.retain(|number| *number < below);
+        numbers.sort_unstable_by(|one, other| other.cmp(one));
+        // A run that was killed leaves a folder without its state.
+        for number in numbers {
+            if let Some(state) = Self::load(store, of, number).await? {
+                return Ok(Some(state));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn table(&self, name: &str) -> Option<&KeptTable> {

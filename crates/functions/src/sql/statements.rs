@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tidegate_formats::manifest::{ColumnEntry, Reference, Role};
 use tidegate_formats::{SqlColumn, SqlType};
-use tidegate_model::{ErrorKind, Failure};
+use tidegate_model::{ErrorKind, Failure, Place};
 use tidegate_sql::Statement;
 
 /// Largest file of a statement, in bytes.
@@ -199,7 +199,7 @@ impl Declared {
         let data_type = data_type.trim();
         let Some(sql_type) = SqlType::parse(data_type) else {
             let expected = "integer, bigint, smallint, numeric(p,s), text, varchar(n), boolean, date, time(3), timestamp(3), \
-                            timestamp(3) with time zone, real or double precision";
+                            timestamp(3) with time zone, real or double precision; at most 38 digits, and 6 of a second";
             return Err(wrong(shown, line, &format!("`{data_type}` is no type of a column"), expected));
         };
         if let Some(reference) = reference {
@@ -230,7 +230,7 @@ fn entry(content: &str) -> Option<(&str, &str)> {
 
 fn wrong(shown: &str, line: u64, what: &str, expected: &str) -> Failure {
     Failure::new("R1001", ErrorKind::Invalid, format!("{shown}:{line}: {what}"))
-        .at_line(line)
+        .at(Place { object: Some(shown.to_owned()), line: Some(line), ..Place::default() })
         .expected(expected)
         .help("`tidegate explain R1001` shows a whole declaration")
 }

@@ -10,7 +10,7 @@ use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use tidegate_engine::Outcome;
 use tidegate_formats::csv::{RefusedRow, TypedReader, schema_of};
-use tidegate_formats::manifest::ColumnEntry;
+use tidegate_formats::manifest::{ColumnEntry, LeftOut};
 use tidegate_formats::review::Open;
 use tidegate_formats::{Error as FormatError, Problem, SqlColumn, SqlType, parquet};
 use tidegate_model::{ErrorKind, Failure, Place};
@@ -21,7 +21,7 @@ use super::objects::{Local, LocalReader};
 
 /// Rows that are left out, over all inputs and outputs of a run.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rejects(Arc<Mutex<(u64, Vec<Reject>)>>);
+pub(super) struct Rejects(Arc<Mutex<(u64, Vec<Reject>, Vec<LeftOut>)>>);
 
 impl Rejects {
     pub(super) fn add(&self, code: &str, place: Place, reason: String) {
@@ -32,13 +32,19 @@ impl Rejects {
         }
     }
 
+    /// Notes the object that holds rows which were added.
+    pub(super) fn left_out(&self, table: &str, key: &str, rows: u64) {
+        let (table, key) = (table.to_owned(), key.to_owned());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).2.push(LeftOut { table, key, rows });
+    }
+
     /// True if there is one.
     pub(super) fn is_any(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0 > 0
     }
 
-    /// How many, and the first of them.
-    pub(super) fn take(&self) -> (u64, Vec<Reject>) {
+    /// How many, the first of them, and the objects that hold them.
+    pub(super) fn take(&self) -> (u64, Vec<Reject>, Vec<LeftOut>) {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -18,6 +18,8 @@ use super::state::{KeptOutput, KeptPart, KeptTable, State, is_crowded};
 use super::statements::{Named, OutputTable};
 use super::tables::{Rejects, empty};
 use super::write::{self, Target};
+use crate::extract::in_key;
+use crate::predecessor;
 
 /// One run under way.
 pub(super) struct Transform<'a> {
@@ -48,18 +50,12 @@ impl<'a> Transform<'a> {
         let object = context.object()?;
         let manifest = Manifest::parse(bytes).map_err(|error| unreadable(&object.key, error))?;
         let processed = context.bucket(&options.bucket)?;
-        let before = match manifest.sequence {
-            1 => None,
-            number => Some(State::load(processed.as_ref(), &manifest.of, number - 1).await?.ok_or_else(|| {
-                let reason = format!("manifest {number} of `{}` has come before manifest {}", manifest.of, number - 1);
-                Failure::new("R1013", ErrorKind::Unavailable, reason)
-                    .expected("the manifests of a database one after the other")
-                    .help("it is tried again; if the one before has failed, mend that, then `tidegate failures retry`")
-            })?),
+        let before = match State::load(processed.as_ref(), &manifest.of, manifest.sequence - 1).await? {
+            None if manifest.anew => State::newest(processed.as_ref(), &manifest.of, manifest.sequence).await?,
+            None if manifest.sequence > 1 => return Err(too_early(context, &manifest).await?),
+            before => before,
         };
-        // One that holds every table in full begins anew, whatever it follows.
-        let is_anew = manifest.tables.iter().all(|table| table.is_full);
-        let is_other = |before: &&State| manifest.previous.as_ref() != Some(&before.manifest) && !is_anew;
+        let is_other = |before: &&State| manifest.previous.as_ref() != Some(&before.manifest) && !manifest.anew;
         if let Some(before) = before.as_ref().filter(is_other) {
             let reason =
                 format!("it follows another manifest than `{}`, which the state was made from", before.manifest);
@@ -116,9 +112,10 @@ impl<'a> Transform<'a> {
             kept.push(self.kept_output(output, is_due, entry.as_ref()));
             made.extend(entry);
         }
-        let after = State::load(processed.as_ref(), &self.manifest.of, self.manifest.sequence).await?;
-        if after.is_none() {
-            self.keep(&sources, kept).await?;
+        match State::load(processed.as_ref(), &self.manifest.of, self.manifest.sequence).await? {
+            Some(after) if after.manifest != self.key => return Err(forked(&self.manifest, &after)),
+            Some(_) => {}
+            None => self.keep(&sources, kept).await?,
         }
         self.finish(made, &statements)
     }
@@ -167,7 +164,7 @@ impl<'a> Transform<'a> {
     /// Runs a statement, and writes its rows and the keys of those that are gone.
     async fn output(
         &self,
-        output: &OutputTable,
+        output: &'a OutputTable,
         sources: &BTreeMap<String, Source>,
         origin: &Origin<'_>,
     ) -> Result<Option<TableEntry>, Failure> {
@@ -185,7 +182,7 @@ impl<'a> Transform<'a> {
         }
         let rows = session.run(&output.statement).await?;
         let converter = Converter::new(output.statement.name(), &output.columns, &rows.schema())?;
-        let rows = write::rows(&self.target(&output.name, ""), rows, converter).await?;
+        let rows = write::rows(&self.target(output, ""), rows, converter).await?;
         let deleted = self.gone(output, sources).await?;
         let is_full = self.is_whole(output);
         // Facts of which none is left are told, too: as a whole without rows.
@@ -222,7 +219,7 @@ impl<'a> Transform<'a> {
     /// Keys of rows that are gone: those of the source table that `rows of` names, as the output's own key.
     async fn gone(
         &self,
-        output: &OutputTable,
+        output: &'a OutputTable,
         sources: &BTreeMap<String, Source>,
     ) -> Result<Option<ObjectEntry>, Failure> {
         let Some(source) = output.rows_of.as_ref().and_then(|name| sources.get(name)) else { return Ok(None) };
@@ -248,7 +245,7 @@ impl<'a> Transform<'a> {
         let is_key = |column: &&SqlColumn| output.key.contains(&column.name);
         let keys: Vec<SqlColumn> = output.columns.iter().filter(is_key).cloned().collect();
         let converter = Converter::new(output.statement.name(), &keys, &rows.schema())?;
-        write::rows(&self.target(&output.name, ".deleted"), rows, converter).await
+        write::rows(&self.target(output, ".deleted"), rows, converter).await
     }
 
     /// An output as its last run left it.
@@ -264,13 +261,15 @@ impl<'a> Transform<'a> {
         Session::new(&Limits { memory: self.options.memory, scratch: self.context.scratch()?.to_owned() })
     }
 
-    fn target(&self, table: &'a str, part: &str) -> Target<'a> {
+    fn target(&self, output: &'a OutputTable, part: &str) -> Target<'a> {
+        let table = output.name.as_str();
         Target {
             context: self.context,
             bucket: &self.options.bucket,
             key: format!("{}/{table}{part}.parquet", self.folder),
             letters: format!("{}/{table}{part}.rejected.csv", self.folder),
             table,
+            row_key: &output.key,
             rejects: self.rejects.clone(),
         }
     }
@@ -292,12 +291,17 @@ impl<'a> Transform<'a> {
         let manifest = &self.manifest;
         let output = format!("{}/manifest.json", self.folder);
         let mut state = State::new(&manifest.of, manifest.sequence, &self.key, &output);
-        let folder = State::folder(&manifest.of, manifest.sequence);
+        state.anew =
+            if manifest.anew { manifest.sequence } else { self.before.as_ref().map_or(0, |before| before.anew) };
+        // Another run may be at the same manifest, here or elsewhere: what it writes stands below its own name.
+        let (run, attempt) = (self.context.run(), self.context.attempt());
+        let folder = format!("{}/{run}-{attempt}", State::folder(&manifest.of, manifest.sequence));
         let bucket = &self.options.bucket;
         for (name, source) in sources {
             let mut kept =
                 KeptTable { name: name.clone(), key: source.key.clone(), columns: source.entries.clone(), parts: None };
             if let Some(full) = &source.full {
+                let name = in_key(name);
                 let parts = match full.before.clone() {
                     Some(parts) if !source.is_touched => parts,
                     Some(mut parts) if !is_crowded(&parts) => {
@@ -337,10 +341,13 @@ impl<'a> Transform<'a> {
     fn finish(self, tables: Vec<TableEntry>, statements: &str) -> Result<Outcome, Failure> {
         let rows: u64 = tables.iter().map(TableEntry::rows).sum();
         let gone: u64 = tables.iter().map(TableEntry::deleted_rows).sum();
-        let (rejected, rejects) = self.rejects.take();
+        let (rejected, rejects, left_out) = self.rejects.take();
         let mut note = format!("manifest {}: {} tables, {rows} rows", self.manifest.sequence, tables.len());
         if gone > 0 {
             note.push_str(&format!(", {gone} gone"));
+        }
+        for table in &self.manifest.gone {
+            note.push_str(&format!("; table `{table}` is gone from the source, its rows stay"));
         }
         if rejected > 0 {
             note.push_str(&format!("; {rejected} left out"));
@@ -353,7 +360,10 @@ impl<'a> Transform<'a> {
             previous: self.before.map(|before| before.output),
             from: Some(self.key),
             snapshot: self.manifest.snapshot.clone(),
+            anew: self.manifest.anew,
             tables,
+            gone: self.manifest.gone.clone(),
+            left_out,
             state: Some(serde_json::json!({ "statements": statements })),
         };
         let bug = |error: tidegate_formats::Error| Failure::new("R1010", ErrorKind::Bug, error.message);
@@ -372,4 +382,25 @@ impl<'a> Transform<'a> {
         }
         super::objects::hex(&hasher.finalize())
     }
+}
+
+/// Why a manifest cannot be transformed before the one before it.
+async fn too_early(context: &Context, manifest: &Manifest) -> Result<Failure, Failure> {
+    let number = manifest.sequence;
+    let waits = format!("manifest {number} of `{}` has come before manifest {}", manifest.of, number - 1);
+    match predecessor::that_failed(context, manifest, "R1013").await? {
+        Some(failed) => Ok(failed.told("R1013", &waits)),
+        None => Ok(Failure::new("R1013", ErrorKind::Unavailable, waits)
+            .expected("the manifests of a database one after the other")
+            .help("it is tried again; nothing is to be done if the one before is under way")),
+    }
+}
+
+/// Two extracts have written at once, and the other one's manifest was transformed first.
+fn forked(manifest: &Manifest, after: &State) -> Failure {
+    let reason =
+        format!("`{}`, another manifest with number {}, was transformed before", after.manifest, manifest.sequence);
+    Failure::new("R1010", ErrorKind::Corrupt, reason)
+        .expected("one chain of manifests for each database")
+        .help("the next extract writes everything in full; then `tidegate failures retry` puts this one aside")
 }

@@ -25,6 +25,8 @@ pub(super) struct Target<'a> {
     /// Key of the file for rows that do not convert.
     pub(super) letters: String,
     pub(super) table: &'a str,
+    /// The columns by which its rows are told.
+    pub(super) row_key: &'a [String],
     pub(super) rejects: Rejects,
 }
 
@@ -38,8 +40,9 @@ pub(super) async fn rows(
     let output = target.context.create(target.bucket, &target.key)?;
     let letters = target.context.create(target.bucket, &target.letters)?;
     let (key, table, rejects) = (target.key.clone(), target.table.to_owned(), target.rejects.clone());
+    let row_key = target.row_key.to_vec();
     let writing = spawn_blocking(move || -> Result<_, Failure> {
-        let mut letters = DeadLetters::new(&table, rejects, letters);
+        let mut letters = DeadLetters::new(&table, row_key, rejects, letters);
         let mut writer = ParquetFile::new(output, Arc::clone(converter.schema()))?;
         while let Some(batch) = receiver.blocking_recv() {
             writer.write(&converter.convert(&batch, &mut letters)?)?;
@@ -67,6 +70,7 @@ pub(super) async fn rows(
         return Err(failure);
     }
     if count > 0 {
+        target.rejects.left_out(target.table, &target.letters, count);
         target.context.finish(letters)?;
     }
     if entry.rows == 0 {

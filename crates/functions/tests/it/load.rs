@@ -87,6 +87,9 @@ fn manifest(sequence: u64, tables: Vec<TableEntry>) -> Manifest {
         previous: (sequence > 1).then(|| format!("{}/manifest.json", key(sequence - 1))),
         from: None,
         snapshot: format!("2025-05-01T09:05:0{sequence}Z"),
+        anew: false,
+        gone: Vec::new(),
+        left_out: Vec::new(),
         tables,
         state: None,
     }

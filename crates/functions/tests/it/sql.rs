@@ -6,7 +6,7 @@ mod totesys;
 use std::fs;
 
 use tidegate_model::RunState;
-use tidegate_stores::RunRecord;
+use tidegate_stores::{FailureFilter, RunRecord};
 
 use crate::harness::House;
 use chain::{Chain, Change, PIPELINE};
@@ -129,7 +129,8 @@ async fn many_small_changes_are_compacted_and_nothing_is_lost() {
     assert_eq!(rows[..5], expected);
     assert_eq!(rows.len(), 9);
     let state = fs::read_to_string(house.path("buckets/processed/state/till/0000000021/state.json")).expect("a state");
-    assert!(state.contains(".base.parquet") && !state.contains("0000000001/shop"), "a new base was made");
+    let is_of_first = |line: &str| line.contains("/0000000001/") && line.contains("/shop.");
+    assert!(state.contains("/shop.base.parquet") && !state.lines().any(is_of_first), "a new base was made");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,6 +237,109 @@ async fn columns_may_come_and_widen_but_not_narrow_or_be_missed() {
     let failure = runs[0].failure.as_ref().expect("a failure");
     assert_eq!(failure.code, "R1003");
     assert!(failure.reason.starts_with("star/dim_shop.sql:7:") && failure.reason.contains("town"), "{failure}");
+    assert_eq!((failure.place.object.as_deref(), failure.place.line), (Some("star/dim_shop.sql"), Some(7)));
+}
+
+/// A town by another name of its column, which no statement knows.
+const CITY: &[(&str, &str)] = &[("town_id", "integer not null"), ("city", "text")];
+
+async fn retried(house: &House) -> Vec<RunRecord> {
+    house.engine.retry(FailureFilter::default()).await.expect("a retry");
+    house.run_once().await
+}
+
+fn notes(runs: &[RunRecord]) -> Vec<&str> {
+    runs.iter().map(|run| run.note.as_deref().unwrap_or("-")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_manifest_that_failed_nothing_waits_in_vain_and_mended_statements_take_all() {
+    let (house, mut chain) = house();
+    first(&house, &mut chain);
+    chain.put(&house, &[Change::full("town", &["town_id"], CITY, "1,Eden\n2,Nipaluna\n")]);
+    let failed = house.run_once().await.remove(0);
+    assert_eq!((failed.state, failed.failure.as_ref().map(|it| it.code.as_str())), (RunState::Failed, Some("R1003")));
+    for row in ["3,Slip,1\n", "4,Wharf,2\n"] {
+        chain.put(&house, &[Change::new("shop", &["shop_id"], SHOP, row)]);
+    }
+    // Those behind it end at their first attempt, and name the one that holds them up.
+    let runs = house.run_once().await;
+    for run in &runs[..2] {
+        let failure = run.failure.as_ref().expect("it cannot pass");
+        assert_eq!((run.state, run.attempts, failure.code.as_str()), (RunState::Failed, 1, "R1013"));
+        let id = &failed.run.to_string()[..8];
+        assert!(failure.reason.contains(&format!("run {id}")) && failure.reason.contains("R1003"), "{failure}");
+        assert!(failure.help.as_ref().is_some_and(|help| help.contains("failures retry")), "{failure}");
+    }
+    house.write("star/dim_shop.sql", DIM.replace("t.town", "t.city AS town"));
+    let runs = retried(&house).await;
+    assert!(runs.iter().all(|run| run.state == RunState::Succeeded), "{runs:#?}");
+    assert_eq!(chain.rows(&house, "dim_shop"), ["1,Quay,Eden", "2,Pier,Nipaluna", "3,Slip,Eden", "4,Wharf,Nipaluna"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_begins_anew_goes_around_one_that_can_never_pass() {
+    let (house, mut chain) = house();
+    first(&house, &mut chain);
+    succeeded(&house).await;
+    chain.put(&house, &[Change::full("town", &["town_id"], CITY, "2,Nipaluna\n")]);
+    // The column is brought back; the statements shall stay as they are.
+    chain.put(&house, &[Change::full("town", &["town_id"], TOWN, "1,Eden\n2,Nipaluna\n")]);
+    let runs = house.run_once().await;
+    assert_eq!(runs.iter().filter(|run| run.state == RunState::Failed).count(), 2, "{runs:#?}");
+    chain.put_anew(
+        &house,
+        &[
+            Change::full("sale", &["id"], SALE, "2,2,3.00,2024-03-01,\"\"\n9,1,1.00,2024-03-02,\n"),
+            Change::full("shop", &["shop_id"], SHOP, "1,Quay,1\n3,Slip,2\n"),
+            Change::full("town", &["town_id"], TOWN, "1,Eden\n2,Nipaluna\n"),
+        ],
+    );
+    let run = succeeded(&house).await;
+    assert_eq!(run.note.as_deref(), Some("manifest 4: 2 tables, 4 rows"));
+    assert_eq!(chain.rows(&house, "dim_shop"), ["1,Quay,Eden", "3,Slip,Nipaluna"]);
+    assert_eq!(chain.rows(&house, "fact_sale"), ["2,2,3.00,2024-03-01,\"\"", "9,1,1.00,2024-03-02,"]);
+    let output = chain.output(&house);
+    assert!(output.anew && output.table("fact_sale").is_some_and(|fact| fact.is_full), "{output:?}");
+    assert!(output.previous.is_some_and(|key| key.contains("000001.000")), "it follows the last that was made");
+    // What could not pass is put aside, and what comes now goes on.
+    let runs = retried(&house).await;
+    let aside = notes(&runs).into_iter().filter(|note| note.contains("put aside: manifest 4 holds everything")).count();
+    assert_eq!(aside, 2, "{runs:#?}");
+    chain.put(&house, &[Change::new("sale", &["id"], SALE, "10,3,2.00,2024-03-03,\n")]);
+    succeeded(&house).await;
+    assert_eq!(chain.rows(&house, "fact_sale"), ["10,3,2.00,2024-03-03,"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_table_that_is_gone_from_the_source_stay_and_it_is_told() {
+    let (house, mut chain) = house();
+    first(&house, &mut chain);
+    succeeded(&house).await;
+    chain.put_gone(&house, &[Change::new("shop", &["shop_id"], SHOP, "3,Slip,2\n")], &["town"]);
+    let run = succeeded(&house).await;
+    let note = "manifest 2: 1 tables, 3 rows; table `town` is gone from the source, its rows stay";
+    assert_eq!(run.note.as_deref(), Some(note));
+    assert_eq!(chain.rows(&house, "dim_shop"), ["1,Quay,Eden", "2,Pier,Hobart", "3,Slip,Hobart"]);
+    assert_eq!(chain.output(&house).gone, ["town"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_manifest_with_the_number_of_one_that_was_transformed_is_refused() {
+    let (house, mut chain) = house();
+    first(&house, &mut chain);
+    succeeded(&house).await;
+    // Two extracts have written at once: both manifests are number 2.
+    chain.put(&house, &[Change::new("shop", &["shop_id"], SHOP, "3,Slip,2\n")]);
+    let key = chain.path("ingestion", "manifest.json");
+    let other = key.replace("0123abcd", "fedcba98");
+    fs::create_dir_all(house.path(&other).parent().expect("a folder")).expect("a folder");
+    fs::copy(house.path(&key), house.path(&other)).expect("a copy");
+    let runs = house.run_once().await;
+    let failed: Vec<_> = runs.iter().filter_map(|run| run.failure.as_ref()).collect();
+    assert_eq!((failed.len(), failed[0].code.as_str()), (1, "R1010"), "{runs:#?}");
+    let manifests = |folder: &str| house.path(&folder.replace("ingestion", "processed")).exists();
+    assert!(manifests(&key) != manifests(&other), "one of them was made, and not the other");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@
 //! only way from a key to a [`object_store::path::Path`], and `Path::as_ref` the way back.
 
 mod directory;
+mod layered;
 #[cfg(feature = "s3")]
 mod s3;
 mod walk;
@@ -26,6 +27,7 @@ use object_store::memory::InMemory;
 use tidegate_model::{Bucket, ErrorKind, Failure, Key, Setting};
 
 pub use directory::DirectoryStore;
+pub use layered::Layered;
 pub(crate) use walk::{Found, RESERVED, Stamp, Strange, Tree, is_gone, look, walk};
 
 /// The directory cannot be used.

@@ -95,6 +95,7 @@ pub fn delivery(of: &str, sequence: u64) -> Delivery {
     Delivery {
         of: of.to_owned(),
         sequence,
+        anew: false,
         run: format!("{of}-{sequence}"),
         snapshot: format!("2025-05-01T09:0{}:00Z", sequence % 10),
         manifest: format!("processed/{of}/{sequence}/manifest.json"),
@@ -111,6 +112,7 @@ pub async fn begun(warehouse: &dyn Warehouse, delivery: Delivery) -> Box<dyn War
     match warehouse.begin(delivery).await.expect("a load that begins") {
         Begun::Load(load) => load,
         Begun::Loaded(reports) => panic!("it was loaded already: {reports:?}"),
+        Begun::Overtaken => panic!("a later one is loaded already"),
     }
 }
 
@@ -125,6 +127,7 @@ pub async fn try_load(
 ) -> Result<Vec<TableReport>> {
     let mut load = match warehouse.begin(delivery).await? {
         Begun::Loaded(reports) => return Ok(reports),
+        Begun::Overtaken => return Ok(Vec::new()),
         Begun::Load(load) => load,
     };
     let tables: Vec<(TableEntry, Vec<Rows>)> =

@@ -56,7 +56,8 @@ impl Facts<'_> {
         let released = self.session.execute(&stage, &[])?;
         if released > 0 {
             self.session.execute(&format!("DELETE FROM {parked} AS p WHERE {free}"), &[])?;
-            self.append(released, false, step)?;
+            let is_repeated = self.is_repeated()?;
+            self.append(released, is_repeated, step)?;
             self.session.execute(&format!("DELETE FROM {STAGE}"), &[])?;
             self.report.released += released;
         }
@@ -72,12 +73,15 @@ impl Facts<'_> {
         if is_full {
             let key = matching("s", "c", &self.shape.key);
             self.mark_gone(&format!("WHERE NOT EXISTS (SELECT 1 FROM {STAGE} AS s WHERE {key})"))?;
+            let key = matching("s", "p", &self.shape.key);
+            self.supersede_where(&format!("NOT EXISTS (SELECT 1 FROM {STAGE} AS s WHERE {key})"))?;
         }
         let parked_before = self.last_parked()?;
-        let parked = self.park()?;
+        let is_repeated = !staged.is_ascending && self.is_repeated()?;
+        let parked = self.park(is_repeated)?;
         if parked < staged.rows {
             self.supersede(parked_before, STAGE)?;
-            self.append(staged.rows - parked, staged.is_ascending, step)?;
+            self.append(staged.rows - parked, is_repeated, step)?;
         }
         if staged.gone > 0 {
             let (key, matches) = (list("", &self.shape.key), matching("s", "c", &self.shape.key));
@@ -123,8 +127,16 @@ impl Facts<'_> {
         self.session.number(&sql, &[])
     }
 
-    /// Moves staged rows that cannot become part of the table to those that wait; tells how many left the stage.
-    fn park(&mut self) -> Result<u64> {
+    /// Whether several staged rows are versions of one fact.
+    fn is_repeated(&mut self) -> Result<bool> {
+        let key = list("", &self.shape.key);
+        self.session.is_there(&format!("SELECT 1 FROM {STAGE} GROUP BY {key} HAVING count(*) > 1 LIMIT 1"))
+    }
+
+    /// Moves staged rows that cannot become part of the table to those that wait; tells how many left the stage. One that a
+    /// later staged version of its fact overtakes, which `is_repeated` says there may be, does not wait: it would come after
+    /// that one if it came at all.
+    fn park(&mut self, is_repeated: bool) -> Result<u64> {
         let obstacles = self.obstacles("s")?;
         let Some(wrong) = Some(any(&obstacles)).filter(|_| !obstacles.is_empty()) else { return Ok(0) };
         let dialect = self.session.dialect();
@@ -136,9 +148,17 @@ impl Facts<'_> {
             obstacles.iter().map(|o| format!("WHEN {} THEN {}", o.condition, literal(&o.reason))).collect();
         let parked = self.shape.parked();
         let before = self.last_parked()?;
+        let (state, order) = if is_repeated {
+            let (position, later) = (dialect.position(), any(&self.obstacles("later")?));
+            let overtakes = format!("{} AND later.{position} > s.{position}", matching("later", "s", &self.shape.key));
+            let overtaken = format!("EXISTS (SELECT 1 FROM {STAGE} AS later WHERE {overtakes} AND NOT ({later}))");
+            (format!("CASE WHEN {overtaken} THEN 'superseded' ELSE 'waiting' END"), format!(" ORDER BY s.{position}"))
+        } else {
+            ("'waiting'".to_owned(), String::new())
+        };
         let insert = format!(
             "INSERT INTO {parked} ({columns}, parked_reason, parked_state, parked_run, parked_at) \
-             SELECT {}, CASE {} END, 'waiting', {run}, CAST({at} AS {moment}) FROM {STAGE} AS s WHERE {wrong}",
+             SELECT {}, CASE {} END, {state}, {run}, CAST({at} AS {moment}) FROM {STAGE} AS s WHERE {wrong}{order}",
             list("s.", &names),
             case.join(" ")
         );
@@ -148,15 +168,16 @@ impl Facts<'_> {
         }
         self.session.execute(&format!("DELETE FROM {STAGE} AS s WHERE {wrong}"), &[])?;
         let repeats = self.forget_repeated(before)?;
-        self.report.parked += moved - repeats;
         self.report.unchanged += repeats;
         let reasons = format!(
-            "SELECT parked_reason, CAST(count(*) AS text) FROM {parked} WHERE parked_id > {before} \
-             GROUP BY parked_reason ORDER BY parked_reason"
+            "SELECT parked_reason, CAST(count(*) AS text) FROM {parked} \
+             WHERE parked_id > {before} AND parked_state = 'waiting' GROUP BY parked_reason ORDER BY parked_reason"
         );
         for row in self.session.rows(&reasons, &[])? {
             if let [Some(reason), Some(count)] = row.as_slice() {
-                self.report.reasons.push((reason.clone(), count.parse().unwrap_or(0)));
+                let count = count.parse().unwrap_or(0);
+                self.report.parked += count;
+                self.report.reasons.push((reason.clone(), count));
             }
         }
         Ok(moved)
@@ -177,25 +198,28 @@ impl Facts<'_> {
 
     /// Versions up to `last` of facts in the temporary table `by` have waited for nothing.
     fn supersede(&mut self, last: u64, by: &str) -> Result<()> {
-        if last > 0 {
-            let sql = format!(
-                "UPDATE {} AS p SET parked_state = 'superseded' WHERE p.parked_state = 'waiting' \
-                 AND p.parked_id <= {last} AND EXISTS (SELECT 1 FROM {by} AS s WHERE {})",
-                self.shape.parked(),
-                matching("s", "p", &self.shape.key)
-            );
-            self.session.execute(&sql, &[])?;
+        if last == 0 {
+            return Ok(());
         }
+        let key = matching("s", "p", &self.shape.key);
+        self.supersede_where(&format!("p.parked_id <= {last} AND EXISTS (SELECT 1 FROM {by} AS s WHERE {key})"))
+    }
+
+    /// Versions `p` of which this is true no longer wait.
+    fn supersede_where(&mut self, which: &str) -> Result<()> {
+        let parked = self.shape.parked();
+        let sql = format!(
+            "UPDATE {parked} AS p SET parked_state = 'superseded' WHERE p.parked_state = 'waiting' AND {which}"
+        );
+        self.session.execute(&sql, &[])?;
         Ok(())
     }
 
-    /// Appends staged rows that differ from the latest version of their fact, in the order in which they came.
-    fn append(&mut self, staged: u64, is_distinct: bool, step: &mut dyn FnMut(Step)) -> Result<()> {
+    /// Appends staged rows that differ from the latest version of their fact, in the order in which they came; without
+    /// `is_repeated` there is one of each fact.
+    fn append(&mut self, staged: u64, is_repeated: bool, step: &mut dyn FnMut(Step)) -> Result<()> {
         let (table, record) = (quoted(&self.shape.name), quoted(&self.shape.record));
         let is_begun = self.session.is_there(&format!("SELECT 1 FROM {table} LIMIT 1"))?;
-        let key = list("", &self.shape.key);
-        let repeated = format!("SELECT 1 FROM {STAGE} GROUP BY {key} HAVING count(*) > 1 LIMIT 1");
-        let is_repeated = !is_distinct && self.session.is_there(&repeated)?;
         let mut rows = staged;
         let (from, is_first, order) = if is_repeated {
             rows -= self.number_versions()?;

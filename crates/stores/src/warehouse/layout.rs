@@ -48,7 +48,7 @@ impl Shape {
                     "column `{}` of `{name}` is `{}`, a type no warehouse knows",
                     column.name, column.data_type
                 ))
-                .help("cast it in the statement that makes the table, for example to text")
+                .help("declare another in the statement that makes the table; decimals have at most 38 digits, seconds at most 6")
             })?;
             columns.push((column.name.clone(), kind));
         }

@@ -49,11 +49,21 @@ pub(super) fn prepare(session: &mut dyn Session) -> Result<()> {
     Ok(())
 }
 
-/// What a manifest that is loaded already did; `None` if it is the next to be loaded.
+/// Where a manifest stands among those that are loaded.
+pub(super) enum Standing {
+    /// It is the next.
+    Next,
+    /// It is loaded, and did this.
+    Loaded(Vec<TableReport>),
+    /// A later one that needs none before it was loaded without it.
+    Overtaken,
+}
+
+/// Tells where a manifest stands.
 ///
 /// # Errors
 /// `Conflict` if others come before it, `Corrupt` if another with its number is loaded.
-pub(super) fn standing(session: &mut dyn Session, delivery: &Delivery) -> Result<Option<Vec<TableReport>>> {
+pub(super) fn standing(session: &mut dyn Session, delivery: &Delivery) -> Result<Standing> {
     let (source, number) = (session.dialect().parameter(1), session.dialect().parameter(2));
     let (of, sequence) = (&delivery.of, delivery.sequence);
     let rows = session.rows(
@@ -62,7 +72,7 @@ pub(super) fn standing(session: &mut dyn Session, delivery: &Delivery) -> Result
     )?;
     if let Some([Some(run), Some(report)]) = rows.first().map(Vec::as_slice) {
         if *run == delivery.run {
-            return serde_json::from_str(report).map(Some).map_err(|error| {
+            return serde_json::from_str(report).map(Standing::Loaded).map_err(|error| {
                 Error::caused(ErrorKind::Corrupt, format!("the report of manifest {sequence} cannot be read"), error)
             });
         }
@@ -75,12 +85,11 @@ pub(super) fn standing(session: &mut dyn Session, delivery: &Delivery) -> Result
         &format!("SELECT CAST(coalesce(max(sequence), 0) AS text) FROM {RUNS} WHERE source = {source}"),
         &[of],
     )?;
-    if sequence == last + 1 {
-        return Ok(None);
+    if sequence == last + 1 || (sequence > last && delivery.anew) {
+        return Ok(Standing::Next);
     }
     if sequence <= last {
-        let what = format!("manifest {sequence} of `{of}` is not in the ledger, though {last} is");
-        return Err(Error::new(ErrorKind::Corrupt, what).help("load it into an empty warehouse"));
+        return Ok(Standing::Overtaken);
     }
     Err(Error::new(ErrorKind::Conflict, format!("manifest {sequence} of `{of}` waits for manifest {}", last + 1))
         .help("it is loaded once those before it are; `tidegate backfill` brings those that were never seen"))

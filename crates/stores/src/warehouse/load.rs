@@ -12,6 +12,7 @@ use tidegate_model::ErrorKind;
 
 use super::fact::Facts;
 use super::layout::{self, Shape};
+use super::ledger::Standing;
 use super::session::{Session, Sessions, TextRow, quoted};
 use super::types::{ColumnType, exact_columns};
 use super::{
@@ -81,8 +82,9 @@ impl<S: Sessions> Warehouse for SqlWarehouse<S> {
             session.begin(true)?;
             ledger::prepare(session.as_mut())?;
             Ok(match ledger::standing(session.as_mut(), &delivery)? {
-                Some(reports) => Begun::Loaded(reports),
-                None => Begun::Load(Box::new(SqlLoad { session, delivery, prepared: BTreeMap::new() })),
+                Standing::Loaded(reports) => Begun::Loaded(reports),
+                Standing::Overtaken => Begun::Overtaken,
+                Standing::Next => Begun::Load(Box::new(SqlLoad { session, delivery, prepared: BTreeMap::new() })),
             })
         })
         .await

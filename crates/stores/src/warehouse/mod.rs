@@ -41,6 +41,8 @@ pub struct Delivery {
     pub of: String,
     /// The manifest's place in the chain of this database, from 1.
     pub sequence: u64,
+    /// True if it holds everything in full, and can be loaded without those before it.
+    pub anew: bool,
     /// The run that made the manifest.
     pub run: String,
     /// The moment at which the source was as the manifest says, RFC 3339 in UTC.
@@ -100,6 +102,8 @@ pub enum Step {
 pub enum Begun {
     /// The manifest is loaded already; this is what it did. Nothing is to be done.
     Loaded(Vec<TableReport>),
+    /// A later manifest, which held everything in full, was loaded without it. Nothing is to be done.
+    Overtaken,
     /// It is to be loaded.
     Load(Box<dyn WarehouseLoad>),
 }

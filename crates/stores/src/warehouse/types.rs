@@ -1,6 +1,8 @@
 //! The types that columns of a warehouse have: read from their SQL names, and the one Arrow form of each.
 
-use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, TimeUnit};
 use tidegate_model::ErrorKind;
@@ -51,7 +53,10 @@ impl ColumnType {
         let (arguments, after) = rest.split_once(')').unwrap_or(("", ""));
         let name = format!("{}{after}", name.trim_end());
         let numbers: Vec<u32> = arguments.split(',').filter_map(|number| number.trim().parse().ok()).collect();
-        let digits = || numbers.first().map_or(Some(MICROSECONDS), |digits| u8::try_from(*digits).ok());
+        let digits = || match numbers.first() {
+            None => Some(MICROSECONDS),
+            Some(digits) => u8::try_from(*digits).ok().filter(|digits| *digits <= MICROSECONDS),
+        };
         Some(match name.as_str() {
             "smallint" | "int2" => Self::Integer(2),
             "integer" | "int" | "int4" | "serial" => Self::Integer(4),
@@ -118,7 +123,8 @@ impl ColumnType {
     /// `Invalid` if a value is none of this type, or would lose something.
     pub fn exact(self, column: &str, array: &ArrayRef) -> Result<ArrayRef> {
         let (from, to) = (array.data_type(), self.arrow());
-        if *from == to && self != Self::AnyNumeric {
+        let is_coarse = matches!(self, Self::Time(digits) | Self::Timestamp(digits) | Self::Moment(digits) if digits < MICROSECONDS);
+        if *from == to && self != Self::AnyNumeric && !is_coarse {
             return Ok(ArrayRef::clone(array));
         }
         let is_text = matches!(from, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
@@ -161,8 +167,34 @@ impl ColumnType {
         if loses && cast(column, &exact, from)?.to_data() != array.to_data() {
             return refused("a value is finer than a microsecond");
         }
-        Ok(exact)
+        match self {
+            Self::Time(digits) | Self::Timestamp(digits) | Self::Moment(digits)
+                if !is_as_coarse(&exact, from, digits) =>
+            {
+                refused(&format!("a value has more than the {digits} digits of a second that are declared"))
+            }
+            _ => Ok(exact),
+        }
     }
+}
+
+/// Whether no value in microseconds has more digits of a second than these; `from` may say so by its unit.
+fn is_as_coarse(exact: &ArrayRef, from: &DataType, digits: u8) -> bool {
+    let unit = match from {
+        DataType::Time32(unit) | DataType::Time64(unit) | DataType::Timestamp(unit, _) => *unit,
+        _ => TimeUnit::Nanosecond,
+    };
+    let has = match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond | TimeUnit::Nanosecond => MICROSECONDS,
+    };
+    if digits >= has {
+        return true;
+    }
+    let step = 10_i64.pow(u32::from(MICROSECONDS.saturating_sub(digits)));
+    let Ok(values) = cast_with_options(exact, &DataType::Int64, &CastOptions::default()) else { return false };
+    values.as_primitive::<Int64Type>().iter().flatten().all(|value| value % step == 0)
 }
 
 fn cast(column: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
@@ -203,7 +235,9 @@ fn decimals(text: &str) -> u8 {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{Decimal128Array, Float64Array, StringArray};
+    use arrow_array::{
+        Decimal128Array, Float64Array, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    };
 
     use super::*;
 
@@ -237,6 +271,27 @@ mod tests {
         assert!(!holds("numeric(10,2)", "numeric(12,4)") && !holds("numeric(10,4)", "numeric(10,2)"));
         assert!(!holds("numeric(10,2)", "numeric") && !holds("integer", "bigint") && holds("bigint", "integer"));
         assert!(!holds("time(0)", "time(3)") && !holds("date", "timestamp") && !holds("text", "integer"));
+    }
+
+    #[test]
+    fn parts_of_a_second_are_never_rounded() {
+        assert_eq!(ColumnType::parse("timestamp(9)"), None);
+        assert_eq!(ColumnType::parse("time(7) without time zone"), None);
+        let micros = |value| Arc::new(TimestampMicrosecondArray::from(vec![None, Some(value)])) as ArrayRef;
+        let millis: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![1_120]));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["2026-01-01T00:00:00.123456789"]));
+        for (digits, array, fits) in [
+            (6, micros(1_123_456), true),
+            (3, micros(1_123_456), false),
+            (3, micros(1_123_000), true),
+            (3, Arc::clone(&millis), true),
+            (2, Arc::clone(&millis), true),
+            (1, millis, false),
+            (0, micros(2_000_000), true),
+        ] {
+            assert_eq!(ColumnType::Timestamp(digits).exact("at", &array).is_ok(), fits, "{digits} {array:?}");
+        }
+        assert!(ColumnType::Timestamp(3).exact("at", &texts).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `tidegate failures`: what failed, why, and how to go on; and running it again.
 
+mod later;
 mod sheet;
 
 use std::path::PathBuf;
@@ -52,7 +53,7 @@ enum What {
 struct List {
     #[command(flatten)]
     which: Which,
-    /// Also those that are mended: whose object was taken in a newer version.
+    /// Also those that are mended: whose object was taken in a newer version, or whose rows were.
     #[arg(long)]
     all: bool,
     /// How many; 20, or all of them if they are exported.
@@ -137,7 +138,10 @@ fn list(here: &Here, project: &Project, which: &List) -> Result<Exit, Stop> {
             true => Vec::new(),
             false => history.runs(with_rejects, Page::first(limit)).await?,
         };
-        Ok::<_, Stop>((judged(history.as_ref(), failures).await?, judged(history.as_ref(), partial).await?))
+        let failures = judged(history.as_ref(), failures).await?;
+        let mut partial = judged(history.as_ref(), partial).await?;
+        later::judge(project, history.as_ref(), &mut partial).await;
+        Ok::<_, Stop>((failures, partial))
     })??;
     if here.printer.json {
         here.printer.document(&json!({ "failures": failures, "with_rejects": partial }))?;
@@ -162,7 +166,7 @@ fn list(here: &Here, project: &Project, which: &List) -> Result<Exit, Stop> {
     if mended > 0 {
         let verb = if mended == 1 { "is" } else { "are" };
         let count = counted(mended as u64, "failure");
-        here.printer.remark(&format!("{count} {verb} mended by newer versions of the objects; `--all` lists them"));
+        here.printer.remark(&format!("{count} {verb} mended by what came later; `--all` lists them"));
     }
     let first = failures.first().map(|failure| failure.record.id.clone());
     let first = first.or_else(|| Some(partial.first()?.record.run.to_string()));
@@ -177,7 +181,7 @@ fn list(here: &Here, project: &Project, which: &List) -> Result<Exit, Stop> {
 struct Judged<R> {
     #[serde(flatten)]
     record: R,
-    /// True if a newer run of the function on the object has taken all of it.
+    /// True if a newer run of the function on the object has taken all of it, or later runs the rows that were refused.
     mended: bool,
 }
 
@@ -317,14 +321,20 @@ fn show(here: &Here, project: &Project, id: &str) -> Result<Exit, Stop> {
 }
 
 fn rejects_table(rejects: &[Reject]) -> Table {
-    let mut table = Table::new(&["#LINE", "~COLUMN", "CODE", "~WHY"]);
+    // Rows of several objects are told apart by theirs.
+    let has_member = rejects.iter().any(|reject| reject.place.member.is_some());
+    let columns = ["~IN", "#LINE", "~COLUMN", "CODE", "~WHY"];
+    let mut table = Table::new(if has_member { &columns } else { &columns[1..] });
     for reject in rejects {
-        table.row(vec![
+        let member = has_member.then(|| reject.place.member.clone().unwrap_or_default().into());
+        let mut row: Vec<Cell> = member.into_iter().collect();
+        row.extend([
             reject.place.line.map(|line| line.to_string()).unwrap_or_default().into(),
             reject.place.column.clone().unwrap_or_default().into(),
             reject.code.as_str().into(),
             reject.reason.as_str().into(),
         ]);
+        table.row(row);
     }
     table
 }

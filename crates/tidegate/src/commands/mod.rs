@@ -13,6 +13,7 @@ pub(crate) mod logger;
 pub(crate) mod mail;
 pub(crate) mod new;
 pub(crate) mod package;
+pub(crate) mod plan;
 pub(crate) mod put;
 pub(crate) mod report;
 pub(crate) mod run;

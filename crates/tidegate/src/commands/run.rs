@@ -9,7 +9,7 @@ use serde_json::json;
 use tidegate_engine::Intake;
 use tidegate_model::Trigger;
 use tidegate_stores::mail::MailCounts;
-use tidegate_stores::{EventSource, FailureFilter, FailureRecord, Ledger, Page, Queue};
+use tidegate_stores::{EventSource, FailureFilter, FailureRecord, Ledger, Page, Queue, RunFilter};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Stop};
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Work on what is there, retries included, then end.
     #[arg(long)]
     once: bool,
+    /// With `--once`: schedules have a tick now, and do not wait for their next one.
+    #[arg(long, requires = "once")]
+    now: bool,
 }
 
 /// How many failures the summary of `run --once` tells of.
@@ -41,7 +44,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     wiring::work(concurrency, async {
         let stop = CancellationToken::new();
         tokio::spawn(heed_signals(here.printer.clone(), stop.clone()));
-        if args.once { run_once(here, &project, stop).await } else { run_on(here, &project, stop).await }
+        if args.once { run_once(here, &project, args.now, stop).await } else { run_on(here, &project, stop).await }
     })?
 }
 
@@ -96,6 +99,17 @@ pub(crate) struct Summary {
     mails: Option<MailCounts>,
     /// The newest failures since it began.
     failures: Vec<FailureRecord>,
+    /// Schedules that had no tick, because their next one is still to come.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_due: Vec<NotDue>,
+}
+
+/// A function that a schedule starts, but not yet.
+#[derive(Debug, Serialize)]
+struct NotDue {
+    function: String,
+    /// Its next tick.
+    next: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -131,10 +145,13 @@ impl Summary {
     }
 }
 
-async fn run_once(here: &Here, project: &Project, stop: CancellationToken) -> Result<Exit, Stop> {
+async fn run_once(here: &Here, project: &Project, now: bool, stop: CancellationToken) -> Result<Exit, Stop> {
     let tally = Arc::new(Tally::default());
     let observer = settled::observer(here.printer.clone(), Arc::clone(&tally), stop.clone(), false);
     let wired = Wired::build(project, Some(observer)).await?;
+    if now {
+        wired.engine.admit_ticks_now().await?;
+    }
     let summary = tokio::select! {
         summary = once(&wired, &tally, stop) => summary?,
         never = progress::tell(&here.printer, &tally, &wired.state) => match never {},
@@ -164,7 +181,21 @@ pub(crate) async fn once(wired: &Wired, tally: &Tally, stop: CancellationToken) 
         None => None,
     };
     let complete = !stop.is_cancelled();
-    Ok(Summary { what: "summary", complete, objects: intake.into(), runs: tally.counts(), mails, failures })
+    let not_due = not_due(wired, began).await?;
+    Ok(Summary { what: "summary", complete, objects: intake.into(), runs: tally.counts(), mails, failures, not_due })
+}
+
+/// The schedules of which nothing was settled since then.
+async fn not_due(wired: &Wired, since: Timestamp) -> Result<Vec<NotDue>, Stop> {
+    let mut found = Vec::new();
+    for (function, next) in wired.engine.next_ticks() {
+        let settled = Some((since, Timestamp::MAX));
+        let filter = RunFilter { function: Some(function.clone()), settled, ..RunFilter::default() };
+        if wired.state.runs(filter, Page::first(1)).await?.is_empty() {
+            found.push(NotDue { function, next });
+        }
+    }
+    Ok(found)
 }
 
 async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(), Stop> {
@@ -179,6 +210,13 @@ async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(),
     let mails = summary.mails.unwrap_or_default();
     if mails != MailCounts::default() {
         printer.line(&mails_in_words(mails))?;
+    }
+    if summary.complete && !summary.not_due.is_empty() {
+        for NotDue { function, next } in &summary.not_due {
+            let next = next.map_or_else(|| "never comes".to_owned(), |next| format!("is at {}", printer.when(next)));
+            printer.remark(&format!("`{function}` had no tick: its next one {next}"));
+        }
+        printer.hint("tidegate run --once --now (gives every schedule a tick at once)");
     }
     for record in &summary.failures {
         let who = record.function.as_deref().unwrap_or("no function");

@@ -1,17 +1,18 @@
 //! `tidegate verify`: is the warehouse what the manifests in the bucket come to, and what the source has now? Every row
 //! of every table is compared; what cannot be is named.
 
-mod chain;
+pub(crate) mod chain;
 mod compare;
 mod source;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use tidegate_formats::manifest::Role;
 use tidegate_stores::warehouse::{Loaded, Warehouse};
 
-use self::compare::Verdict;
+use self::compare::{EXAMPLES, Verdict};
 use crate::exit::{Exit, Stop};
 use crate::output::{Printer, Tone, counted, one_line};
 use crate::project::{Here, Project};
@@ -36,8 +37,21 @@ struct Report {
     loaded: Vec<Loaded>,
     /// Each table against the bucket, then against the source.
     tables: Vec<Verdict>,
+    /// Rows that the transform has left out, and that no later version has mended.
+    left_out: Vec<LeftOut>,
     /// What was not compared, and why.
     not_compared: Vec<String>,
+}
+
+/// Rows of one table that are not in the warehouse, because they do not convert.
+#[derive(Serialize)]
+struct LeftOut {
+    table: String,
+    rows: u64,
+    /// Keys of some of them.
+    keys: Vec<Vec<String>>,
+    /// The objects that hold them, with reasons.
+    objects: BTreeSet<String>,
 }
 
 /// Compares and tells.
@@ -61,9 +75,17 @@ async fn compare(
     with_source: bool,
 ) -> Result<Report, Stop> {
     let loaded = warehouse.loaded().await?;
-    let (mut tables, mut not_compared) = (Vec::new(), Vec::new());
+    let (mut tables, mut left_out, mut not_compared) = (Vec::new(), Vec::new(), Vec::new());
     for last in &loaded {
         let states = chain::states(project, last).await?;
+        let letters = chain::left_out_of(project, last).await?;
+        left_out.extend(letters.into_iter().map(|(table, rows)| {
+            let mut rows: Vec<(Vec<String>, String)> = rows.into_values().collect();
+            rows.sort();
+            let keys = rows.iter().filter(|(key, _)| !key.is_empty()).take(EXAMPLES).map(|(key, _)| key.clone());
+            let (keys, count) = (keys.collect(), rows.len() as u64);
+            LeftOut { table, rows: count, keys, objects: rows.into_iter().map(|(_, object)| object).collect() }
+        }));
         for (entry, state) in states {
             let against = format!("manifests 1 to {} of `{}`", last.sequence, last.of);
             let keeps_more = entry.role == Role::Dimension;
@@ -78,7 +100,7 @@ async fn compare(
     if loaded.is_empty() {
         not_compared.push("nothing was ever loaded into this warehouse".to_owned());
     }
-    Ok(Report { warehouse: name, loaded, tables, not_compared })
+    Ok(Report { warehouse: name, loaded, tables, left_out, not_compared })
 }
 
 fn render(printer: &Printer, report: &Report) -> String {
@@ -113,6 +135,16 @@ fn render(printer: &Printer, report: &Report) -> String {
         if table.parked > 0 {
             let parked = counted(table.parked, "fact");
             let _ = writeln!(text, "    {parked} left out: a version waits in `{}_parked`", one_line(&table.table));
+        }
+    }
+    for LeftOut { table, rows, keys, objects } in &report.left_out {
+        let _ = writeln!(text, "left out  {}: {} did not convert", one_line(table), counted(*rows, "row"));
+        if !keys.is_empty() {
+            let keys: Vec<String> = keys.iter().map(|key| one_line(&key.join(","))).collect();
+            let _ = writeln!(text, "    for example: {}", keys.join(" "));
+        }
+        for object in objects {
+            let _ = writeln!(text, "    in {}", one_line(object));
         }
     }
     for what in &report.not_compared {

@@ -11,6 +11,7 @@ mod place;
 mod postgres;
 mod processes;
 mod review;
+mod star;
 mod submission;
 mod synth;
 mod terminal;

@@ -54,6 +54,57 @@ async fn two_runs_that_wrote_at_once_make_the_next_one_write_everything() {
 }
 
 #[tokio::test]
+async fn a_table_that_was_dropped_is_told_once_and_comes_in_full_if_it_returns() {
+    let more = "CREATE TABLE u (id integer PRIMARY KEY, n integer); INSERT INTO u VALUES (1, 1);";
+    for mut shop in Shop::everywhere(&format!("{SCHEMA}{more}")) {
+        let first = shop.extract().await.expect("a manifest");
+        assert!(first.gone.is_empty() && !first.anew);
+        shop.sql("DROP TABLE u");
+        let (run, manifest) = shop.run().await;
+        let manifest = manifest.expect("a manifest, though no row has changed");
+        assert_eq!((manifest.gone.join(" "), manifest.tables.len()), ("u".to_owned(), 0));
+        let note = run.note.unwrap_or_default();
+        assert_eq!(note, "nothing has changed in 1 tables; table `u` is gone from the source");
+        assert!(shop.extract().await.is_none(), "it is told once");
+        shop.sql(more);
+        let manifest = shop.extract().await.expect("a manifest");
+        assert!(manifest.gone.is_empty() && manifest.tables[0].is_full && manifest.tables[0].name == "u");
+    }
+}
+
+#[tokio::test]
+async fn another_text_under_anew_writes_everything_once() {
+    let mut shop = Shop::sqlite(SCHEMA, "anew = \"2026-01-01\"");
+    let first = shop.extract().await.expect("a manifest");
+    assert!(!first.anew, "the first needs none before it in any case");
+    assert!(shop.extract().await.is_none(), "the text is as it was");
+    // The pipeline file is edited: a house with the same places, and another text.
+    let edited = Shop::sqlite("", "anew = \"2026-01-02\"");
+    copied(&shop, &edited);
+    edited.run_again().await;
+    let last = edited.manifests().into_iter().next_back().expect("a manifest");
+    assert!(last.anew && last.sequence == 2 && last.previous.is_some(), "{last:?}");
+    assert!(last.tables.iter().all(|table| table.is_full), "{last:?}");
+    let count = edited.manifests().len();
+    edited.sql("UPDATE t SET n = 7 WHERE id = 1");
+    edited.run_again().await;
+    let last = edited.manifests().into_iter().next_back().expect("a manifest");
+    assert!(!last.anew && edited.manifests().len() == count + 1 && !last.tables[0].is_full, "{last:?}");
+}
+
+/// Gives one pipeline the database and the bucket of another.
+fn copied(from: &Shop, to: &Shop) {
+    from.sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    fs::copy(from.house.path("shop.db"), to.house.path("shop.db")).expect("a copy");
+    for path in from.objects() {
+        let below = path.strip_prefix(from.house.path("")).expect("it is below");
+        let target = to.house.path("").join(below);
+        fs::create_dir_all(target.parent().expect("a folder")).expect("folders");
+        fs::copy(&path, target).expect("a copy");
+    }
+}
+
+#[tokio::test]
 async fn what_is_damaged_or_absent_is_told() {
     let mut shop = Shop::sqlite(SCHEMA, "tables = [\"t\", \"orders\"]");
     let (run, _) = shop.run().await;

@@ -76,6 +76,20 @@ impl Chain {
 
     /// Writes the next manifest, after its objects.
     pub(crate) fn put(&mut self, house: &House, changes: &[Change]) {
+        self.put_with(house, changes, false, &[]);
+    }
+
+    /// The same for one that does not build on those before it.
+    pub(crate) fn put_anew(&mut self, house: &House, changes: &[Change]) {
+        self.put_with(house, changes, true, &[]);
+    }
+
+    /// The same for one that tells which tables the source has lost.
+    pub(crate) fn put_gone(&mut self, house: &House, changes: &[Change], gone: &[&str]) {
+        self.put_with(house, changes, false, gone);
+    }
+
+    fn put_with(&mut self, house: &House, changes: &[Change], anew: bool, gone: &[&str]) {
         self.sequence += 1;
         let tables = changes.iter().map(|change| self.table(house, change)).collect();
         let manifest = Manifest {
@@ -86,6 +100,9 @@ impl Chain {
             previous: self.previous.take(),
             from: None,
             snapshot: "2026-01-02T03:04:05.678Z".to_owned(),
+            anew,
+            left_out: Vec::new(),
+            gone: gone.iter().map(|name| (*name).to_owned()).collect(),
             tables,
             state: None,
         };

@@ -12,6 +12,8 @@ pub(super) async fn contract(peer: &Peer) {
     a_whole_table_tells_what_is_gone(peer).await;
     orphans_wait_until_what_they_refer_to_is_there(peer).await;
     an_orphan_that_was_overtaken_stays_beside(peer).await;
+    versions_of_one_manifest_keep_their_order_if_some_wait(peer).await;
+    a_whole_table_ends_what_waits_of_facts_that_are_gone(peer).await;
     a_row_without_a_needed_value_waits(peer).await;
     many_rows_keep_their_keys_valid(peer).await;
 }
@@ -141,6 +143,44 @@ async fn an_orphan_that_was_overtaken_stays_beside(peer: &Peer) {
     assert_eq!(rows(warehouse, &fact).await, [["5", "1", "2"]]);
     assert_eq!(told(warehouse, &fact, "5").await, ["I 5 1 2", "P 5 9 1"]);
     assert_eq!(told(warehouse, &fact, "6").await, ["P 6 9 1"]);
+}
+
+async fn versions_of_one_manifest_keep_their_order_if_some_wait(peer: &Peer) {
+    let warehouse = peer.warehouse.as_ref();
+    let (dim, fact) = star("mixed");
+    // Of fact 7 the second version is an orphan, and the third is not; of fact 8 the last two are orphans; of 9 the first is.
+    let some: &[&[&str]] = &[
+        &["8", "1", "1"],
+        &["7", "1", "1"],
+        &["7", "9", "2"],
+        &["9", "9", "1"],
+        &["8", "9", "2"],
+        &["7", "1", "3"],
+        &["8", "9", "3"],
+        &["9", "1", "2"],
+    ];
+    let tables = [(&dim, vec![new(&dim, &[&["1", "one"]])]), (&fact, vec![new(&fact, some)])];
+    let reports = load(warehouse, delivery("mixed", 1), &tables).await;
+    assert_eq!((reports[1].inserted, reports[1].updated, reports[1].parked), (3, 1, 2), "{reports:?}");
+    load(warehouse, delivery("mixed", 2), &[(&dim, vec![new(&dim, &[&["9", "nine"]])])]).await;
+    assert_eq!(told(warehouse, &fact, "7").await, ["I 7 1 1", "U 7 1 3", "P 7 9 2"]);
+    assert_eq!(told(warehouse, &fact, "8").await, ["I 8 1 1", "U 8 9 2", "U 8 9 3"]);
+    assert_eq!(told(warehouse, &fact, "9").await, ["I 9 1 2", "P 9 9 1"]);
+    assert_eq!(rows(warehouse, &fact).await, [["7", "1", "3"], ["8", "9", "3"], ["9", "1", "2"]]);
+}
+
+async fn a_whole_table_ends_what_waits_of_facts_that_are_gone(peer: &Peer) {
+    let warehouse = peer.warehouse.as_ref();
+    let (dim, fact) = star("whole");
+    let both: &[&[&str]] = &[&["1", "9", "10"], &["2", "9", "20"]];
+    let tables = [(&dim, vec![new(&dim, &[&["1", "one"]])]), (&fact, vec![new(&fact, both)])];
+    load(warehouse, delivery("whole", 1), &tables).await;
+    // All that there is: fact 1 is gone, fact 2 waits as before.
+    let full = TableEntry { is_full: true, ..fact.clone() };
+    load(warehouse, delivery("whole", 2), &[(&full, vec![new(&full, &both[1..])])]).await;
+    load(warehouse, delivery("whole", 3), &[(&dim, vec![new(&dim, &[&["9", "nine"]])])]).await;
+    assert_eq!(rows(warehouse, &fact).await, [["2", "9", "20"]]);
+    assert_eq!(told(warehouse, &fact, "1").await, ["P 1 9 10"]);
 }
 
 async fn a_row_without_a_needed_value_waits(peer: &Peer) {

@@ -11,6 +11,7 @@ pub(super) async fn contract(peer: &Peer) {
     nothing_shows_before_the_commit(peer).await;
     the_same_manifest_twice_is_one_load(peer).await;
     manifests_come_in_order(peer).await;
+    one_that_begins_anew_needs_none_before_it(peer).await;
     sources_do_not_wait_for_each_other(peer).await;
 }
 
@@ -64,7 +65,7 @@ async fn the_same_manifest_twice_is_one_load(peer: &Peer) {
     assert_eq!(first, [TableReport { inserted: 1, ..report(&once) }]);
     match warehouse.begin(delivery("once", 1)).await.expect("a manifest that is loaded") {
         Begun::Loaded(reports) => assert_eq!(reports, first),
-        Begun::Load(_) => panic!("it would be loaded again"),
+        Begun::Load(_) | Begun::Overtaken => panic!("it would be loaded again, or never"),
     }
     let mut another = delivery("once", 1);
     another.run = "another".to_owned();
@@ -92,6 +93,24 @@ async fn manifests_come_in_order(peer: &Peer) {
     let loaded = warehouse.loaded().await.expect("loads");
     let last = loaded.iter().find(|loaded| loaded.of == "order").expect("the source");
     assert_eq!((last.sequence, last.run.as_str()), (3, "order-3"));
+}
+
+async fn one_that_begins_anew_needs_none_before_it(peer: &Peer) {
+    let warehouse = peer.warehouse.as_ref();
+    let anew = table("dim_anew", Role::Dimension, &[("id", "integer"), ("name", "text")]);
+    let version = |name: &str| vec![new(&anew, &[&["1", name]])];
+    load(warehouse, delivery("anew", 1), &[(&anew, version("first"))]).await;
+    let fourth = crate::warehouse::Delivery { anew: true, ..delivery("anew", 4) };
+    load(warehouse, fourth.clone(), &[(&anew, version("fourth"))]).await;
+    for late in [2, 3] {
+        let begun = warehouse.begin(delivery("anew", late)).await.expect("one that comes too late");
+        assert!(matches!(begun, Begun::Overtaken), "nothing is to be done for manifest {late}");
+    }
+    assert!(matches!(warehouse.begin(fourth).await.expect("it again"), Begun::Loaded(_)));
+    let error = try_load(warehouse, delivery("anew", 6), &[]).await.expect_err("it comes too early");
+    assert!(error.to_string().contains("waits for manifest 5"), "{error}");
+    load(warehouse, delivery("anew", 5), &[(&anew, version("fifth"))]).await;
+    assert_eq!(rows(warehouse, &anew).await, [["1", "fifth"]]);
 }
 
 async fn sources_do_not_wait_for_each_other(peer: &Peer) {

@@ -1,14 +1,14 @@
 //! What the manifests in the bucket come to: the chain is walked back to its beginning, and its objects are read forward.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Seek, Write};
 use std::sync::Arc;
 
 use futures::StreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use tidegate_formats::manifest::{Manifest, ObjectEntry, Role, TableEntry};
-use tidegate_formats::parquet;
+use tidegate_formats::manifest::{self, Manifest, ObjectEntry, Role, TableEntry};
+use tidegate_formats::{csv, parquet};
 use tidegate_model::ErrorKind;
 use tidegate_stores::warehouse::{ColumnType, Loaded, texts};
 
@@ -19,9 +19,7 @@ use crate::wiring;
 
 /// Each table as the manifests up to `last` leave it.
 pub(super) async fn states(project: &Project, last: &Loaded) -> Result<Vec<(TableEntry, State)>, Stop> {
-    let (bucket, key) = last.manifest.split_once('/').ok_or_else(|| {
-        Stop::new(ErrorKind::Corrupt, format!("the warehouse names no manifest of `{}`: `{}`", last.of, last.manifest))
-    })?;
+    let (bucket, key) = place(last)?;
     let store = wiring::open_bucket(project, bucket)?.store;
     let mut states: BTreeMap<String, (TableEntry, State)> = BTreeMap::new();
     for manifest in chain(&store, bucket, key).await? {
@@ -51,6 +49,87 @@ pub(super) async fn states(project: &Project, last: &Loaded) -> Result<Vec<(Tabl
         }
     }
     Ok(states.into_values().collect())
+}
+
+fn place(last: &Loaded) -> Result<(&str, &str), Stop> {
+    last.manifest.split_once('/').ok_or_else(|| {
+        Stop::new(ErrorKind::Corrupt, format!("the warehouse names no manifest of `{}`: `{}`", last.of, last.manifest))
+    })
+}
+
+/// Rows that were left out, by table and by the number of their key: their keys, and the object that holds them.
+pub(crate) type LeftOut = BTreeMap<String, HashMap<u64, (Vec<String>, String)>>;
+
+/// The same of the manifests that are loaded.
+pub(super) async fn left_out_of(project: &Project, last: &Loaded) -> Result<LeftOut, Stop> {
+    let (bucket, key) = place(last)?;
+    left_out(project, bucket, key).await
+}
+
+/// Rows that the manifests up to this one have left out, and of which no later version has passed since. Only objects of such
+/// tables are read, from the manifest on that left a row out.
+pub(crate) async fn left_out(project: &Project, bucket: &str, key: &str) -> Result<LeftOut, Stop> {
+    let store = wiring::open_bucket(project, bucket)?.store;
+    let (mut left_out, mut entries) = (LeftOut::new(), BTreeMap::new());
+    for manifest in chain(&store, bucket, key).await? {
+        for entry in &manifest.tables {
+            if let Some(rows) = left_out.get_mut(&entry.name).filter(|rows| !rows.is_empty()) {
+                if entry.is_full {
+                    rows.clear();
+                }
+                let columns = typed(entry, &entry.key);
+                for object in entry.objects.iter().chain(&entry.deleted).filter(|_| !entry.is_full) {
+                    each_row(&store, bucket, object, &columns, |row| {
+                        rows.remove(&hash(columns.iter().zip(row).map(|((_, kind), cell)| (*kind, cell.as_deref()))));
+                    })
+                    .await?;
+                }
+            }
+            entries.insert(entry.name.clone(), entry.clone());
+        }
+        for letters in &manifest.left_out {
+            let rows = left_out.entry(letters.table.clone()).or_default();
+            read_letters(&store, bucket, letters, entries.get(&letters.table), rows).await?;
+        }
+    }
+    left_out.retain(|_, rows| !rows.is_empty());
+    Ok(left_out)
+}
+
+/// Adds the rows of an object of dead letters. Of a table that no manifest has brought the columns of the key are unknown: its
+/// rows are told by their place.
+async fn read_letters(
+    store: &Arc<dyn ObjectStore>,
+    bucket: &str,
+    letters: &manifest::LeftOut,
+    entry: Option<&TableEntry>,
+    out: &mut HashMap<u64, (Vec<String>, String)>,
+) -> Result<(), Stop> {
+    let got = async { store.get(&path(&letters.key)?).await?.bytes().await }.await;
+    let bytes = got.map_err(|error| gone(bucket, &letters.key, &error))?;
+    let unreadable =
+        |error: tidegate_formats::Error| Stop::wrong(format!("`{bucket}/{}`: {}", letters.key, error.message));
+    let mut reader = csv::Reader::new(bytes.as_ref(), &csv::Options::default()).map_err(unreadable)?;
+    let mut header: Option<Vec<String>> = None;
+    while let Some(record) = reader.read().map_err(unreadable)? {
+        let cells: Vec<String> = record.iter().map(str::to_owned).collect();
+        let Some(names) = &header else {
+            header = Some(cells);
+            continue;
+        };
+        let columns = entry.map(|entry| typed(entry, &entry.key)).unwrap_or_default();
+        let cell = |name: &String| names.iter().position(|other| other == name).and_then(|at| cells.get(at));
+        let key: Vec<String> = columns.iter().map(|(name, _)| cell(name).cloned().unwrap_or_default()).collect();
+        let number = match columns.is_empty() {
+            true => hash(
+                [(ColumnType::Text, Some(letters.key.as_str())), (ColumnType::Text, Some(&cells.join(",")))]
+                    .into_iter(),
+            ),
+            false => hash(columns.iter().zip(&key).map(|((_, kind), cell)| (*kind, Some(cell.as_str())))),
+        };
+        out.insert(number, (key, letters.key.clone()));
+    }
+    Ok(())
 }
 
 /// The manifests up to this one, the first of them first.

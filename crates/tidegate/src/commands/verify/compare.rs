@@ -10,7 +10,7 @@ use tidegate_stores::warehouse::{ColumnType, TextRow, Warehouse};
 use crate::exit::Stop;
 
 /// Keys that are told as examples.
-const EXAMPLES: usize = 5;
+pub(super) const EXAMPLES: usize = 5;
 
 /// What a comparison found.
 #[derive(Serialize)]

@@ -2,6 +2,8 @@
 //! columns that have the same names and types; the others are named.
 
 use tidegate_formats::manifest::{Role, TableEntry};
+use tidegate_model::ErrorKind;
+use tidegate_stores::Error;
 use tidegate_stores::database::{SourceTable, Wanted};
 use tidegate_stores::warehouse::{ColumnType, Loaded, Warehouse};
 
@@ -20,7 +22,7 @@ pub(super) async fn compare(
     let Some(database) = databases.get(&last.of) else {
         return Ok((Vec::new(), vec![format!("the source: the pipeline file has no `[database.{}]`", last.of)]));
     };
-    let mut snapshot = database.source()?.snapshot().await?;
+    let mut snapshot = database.source()?.snapshot().await.map_err(not_there)?;
     let sources = snapshot.tables().await?;
     let (mut verdicts, mut others) = (Vec::new(), Vec::new());
     for entry in warehouse.tables().await? {
@@ -61,6 +63,14 @@ pub(super) async fn compare(
         verdicts.push(compare_columns(warehouse, &entry, columns, state, against, keeps_more).await?);
     }
     Ok((verdicts, others))
+}
+
+/// The pipeline file is right; it is the database that is not there just now.
+fn not_there(mut error: Error) -> Error {
+    if error.kind == ErrorKind::NotFound {
+        error.kind = ErrorKind::Unavailable;
+    }
+    error
 }
 
 /// The columns that both have, with types of one sort.
