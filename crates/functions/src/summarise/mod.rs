@@ -11,6 +11,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
 use tidegate_engine::{Context, Function, Input, Kind, Outcome};
 use tidegate_formats::review::{self, Options};
@@ -104,12 +105,15 @@ impl Function for Summarise {
         let work = spawn_blocking(move || look(&input, &name, &|| token.is_cancelled()));
         let (statistics, sha256, size) = joined(work.await)??;
         context.ensure_current().await?;
-        for target in std::iter::once(&self.latest).chain(&self.history) {
+        // Both at once: what is written at the same moment shares a commit.
+        let (statistics, key, sha256) = (&statistics, key.as_str(), sha256.as_str());
+        try_join_all(std::iter::once(&self.latest).chain(&self.history).map(async |target| {
             let table = context.table(&target.table)?;
-            let row = row::of(&statistics, &key, &sha256, size, &target.key)?;
-            write(table.as_ref(), context, target, row).await?;
-        }
-        Ok(outcome(&statistics))
+            let row = row::of(statistics, key, sha256, size, &target.key)?;
+            write(table.as_ref(), context, target, row).await
+        }))
+        .await?;
+        Ok(outcome(statistics))
     }
 }
 

@@ -5,6 +5,7 @@
 //! at a time, the others wait, and after [`SqliteTables::waiting`] give up as `Unavailable`, to be tried again.
 
 mod few;
+mod group;
 mod load;
 mod pool;
 mod scan;

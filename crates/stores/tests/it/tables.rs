@@ -1,13 +1,15 @@
 //! Tables: both peers against the contract, and what is particular to SQLite.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use futures::future::join_all;
 use tidegate_model::{ErrorKind, RunId, ValueType};
 use tidegate_stores::table::{MemoryTables, SqliteTables};
 use tidegate_stores::testing::table::{contract, rows};
-use tidegate_stores::{Load, LoadMode, OnDuplicate, Tables};
+use tidegate_stores::{Load, LoadMode, LoadReport, OnDuplicate, Result, Table, TableLoad, Tables};
 
 fn load(run: &str, columns: &[&str]) -> Load {
     Load {
@@ -298,4 +300,64 @@ async fn few_rows_and_many_are_loaded_alike() {
             assert_eq!((&contents[0], &contents[1]), (&contents[2], &contents[2]), "{on_duplicate:?} {turn}");
         }
     }
+}
+
+/// Loads of one row each, all but the commit; then all commits, while `lock` makes the first of them wait.
+async fn committed_at_once(
+    table: &dyn Table,
+    lock: &rusqlite::Connection,
+    more: Vec<Box<dyn TableLoad>>,
+) -> Vec<Result<LoadReport>> {
+    let mut loads = more;
+    for number in 1..=8 {
+        let id = number.to_string();
+        let mut one = table.load(load(&id, &["id", "name"])).await.expect("a load");
+        one.write(&texts(&[("id", &[id.as_str()]), ("name", &["x"])])).expect("written rows");
+        loads.push(one);
+    }
+    lock.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let commits = loads.into_iter().map(|load| tokio::task::spawn_blocking(move || load.commit()));
+    let commits: Vec<_> = commits.collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    lock.execute_batch("COMMIT").expect("the lock is given back");
+    join_all(commits).await.into_iter().map(|report| report.expect("no panic")).collect()
+}
+
+/// How many transactions the write-ahead log holds: frames that tell the size of the database end one.
+fn transactions(database: &Path) -> usize {
+    let log = std::fs::read(database.with_extension("db-wal")).expect("a log");
+    let word = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().expect("four bytes")) as usize;
+    (32..log.len()).step_by(24 + word(8)).filter(|frame| word(frame + 4) > 0).count()
+}
+
+#[tokio::test]
+async fn loads_of_few_rows_that_end_together_are_committed_together() {
+    let place = Place::new();
+    let table = SqliteTables::new(place.path()).table("t").await.expect("a table");
+    table.load(load("first", &["id", "name"])).await.expect("a load").commit().expect("a commit");
+    let lock = place.sql();
+    let before = transactions(&place.path());
+    let reports = committed_at_once(table.as_ref(), &lock, Vec::new()).await;
+    assert!(reports.iter().all(|report| report.as_ref().is_ok_and(|report| report.inserted == 1)), "{reports:?}");
+    assert_eq!(table.count().await.expect("a count"), 8);
+    let commits = transactions(&place.path()) - before;
+    assert!(commits < 8, "{commits} commits of 8 loads");
+}
+
+#[tokio::test]
+async fn a_load_that_cannot_be_committed_takes_none_along() {
+    let place = Place::new();
+    let tables = SqliteTables::new(place.path());
+    let (table, gone) = (tables.table("t").await.expect("a table"), tables.table("gone").await.expect("a table"));
+    for table in [&table, &gone] {
+        table.load(load("first", &["id", "name"])).await.expect("a load").commit().expect("a commit");
+    }
+    let mut lost = gone.load(load("lost", &["id"])).await.expect("a load");
+    lost.write(&texts(&[("id", &["1"])])).expect("written rows");
+    let lock = place.sql();
+    lock.execute_batch("DROP TABLE gone").expect("no table");
+    let mut reports = committed_at_once(table.as_ref(), &lock, vec![lost]).await;
+    assert_eq!(reports.remove(0).expect_err("its table is gone").kind, ErrorKind::Conflict);
+    assert!(reports.iter().all(|report| report.as_ref().is_ok_and(|report| report.inserted == 1)), "{reports:?}");
+    assert_eq!(table.count().await.expect("a count"), 8);
 }

@@ -51,17 +51,11 @@ impl Few {
     }
 
     /// Puts the rows into the table, within the transaction that the caller has begun, and counts.
-    pub(super) fn merge(
-        &self,
-        connection: &Connection,
-        table: &str,
-        load: &Load,
-        report: &mut LoadReport,
-    ) -> Result<()> {
+    pub(super) fn merge(&self, connection: &Connection, table: &str, load: &Load) -> Result<LoadReport> {
         let cells = self.batches.iter().map(|batch| batch.columns().iter().map(|array| Cells::of(array)).collect());
         let batches: Vec<Vec<Cells<'_>>> = cells.collect::<Result<_>>()?;
         let kept = self.without_duplicates(&batches, load);
-        report.duplicates = (self.rows - kept.len()) as u64;
+        let mut report = LoadReport { duplicates: (self.rows - kept.len()) as u64, ..LoadReport::default() };
         let (key, rest) = load.columns.split_at(load.key_columns);
         let (table, columns) = (quoted(table), names("", &load.columns));
         let equal: Vec<String> = key.iter().map(|(name, _)| format!("{} = ?", quoted(name))).collect();
@@ -89,7 +83,7 @@ impl Few {
             };
             *count += 1;
         }
-        Ok(())
+        Ok(report)
     }
 
     /// Batch and row of those whose key is theirs alone, or which are preferred among those that share it, as they came.

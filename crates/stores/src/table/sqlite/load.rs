@@ -5,7 +5,8 @@
 //! - **few** ([`Few`]), while the rows are few and the table has their columns: they wait in memory.
 //! - **staged**, otherwise: rows go into a temporary table, which costs nobody a lock.
 //!
-//! Few and staged rows are merged into the table by one short transaction.
+//! Staged rows are merged into the table by one short transaction; few rows share one with those of other loads
+//! ([`group`]).
 //!
 //! Either way the transaction also notes the run, so that the same run again changes nothing.
 
@@ -20,6 +21,7 @@ use tidegate_model::{ErrorKind, ValueType};
 use super::super::{Load, LoadMode, LoadReport, OnDuplicate, TableLoad, check_batch, too_many_deleted};
 use super::BOOKKEEPING;
 use super::few::Few;
+use super::group::{self, Small};
 use super::pool::Pooled;
 use super::schema::{self, Layout, key_index, names, quoted};
 use crate::{Error, Result};
@@ -129,22 +131,15 @@ impl SqliteLoad {
             return Ok((report, false));
         }
         let connection = &self.connection;
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        connection.prepare_cached(BOOKKEEPING)?.execute([])?;
+        begin_merge(connection)?;
+        if let Way::Few(few) = &self.way {
+            return group::put(connection, &self.table, &self.load, few);
+        }
         if let Some(report) = known_report(connection, &self.table, &self.load)? {
             return Ok((report, true));
         }
         let mut report = LoadReport { duplicates, ..LoadReport::default() };
-        let layout = schema::layout(connection, &self.table)?;
-        if let Way::Few(few) = &self.way {
-            if !layout.is_some_and(|layout| may_be_few(&layout, &self.load)) {
-                let what = format!("table `{}` has got other columns while rows were made for it", self.table);
-                return Err(Error::new(ErrorKind::Conflict, what));
-            }
-            few.merge(connection, &self.table, &self.load, &mut report)?;
-            return Ok((report, false));
-        }
-        match layout {
+        match schema::layout(connection, &self.table)? {
             None => {
                 schema::create(connection, &self.table, &self.load)?;
                 let place = ("main", self.table.as_str());
@@ -216,6 +211,11 @@ impl TableLoad for SqliteLoad {
 
     fn commit(mut self: Box<Self>) -> Result<LoadReport> {
         let pool = self.connection.pool();
+        if let Way::Few(few) = &mut self.way {
+            let few = std::mem::take(few);
+            let Self { connection, table, load, .. } = *self;
+            return group::commit(&connection, &pool, Small { table, load, few });
+        }
         self.finish_rows()?;
         let _turn = self.way.waits_its_turn().then(|| pool.turn());
         let (report, is_known) = self.merge()?;
@@ -227,11 +227,7 @@ impl TableLoad for SqliteLoad {
         {
             return Err(too_many_deleted(&self.table, report.deleted, at_most_deleted));
         }
-        let text = serde_json::to_string(&report)
-            .map_err(|error| Error::caused(ErrorKind::Bug, "a load's report has no text", error))?;
-        self.connection
-            .prepare_cached("INSERT INTO main._tidegate_loads (table_name, run, report) VALUES (?1, ?2, ?3)")?
-            .execute(params![self.table, self.load.run.to_string(), text])?;
+        note(&self.connection, &self.table, &self.load, &report)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(report)
     }
@@ -267,8 +263,25 @@ fn begin_direct(connection: &Connection, table: &str, load: &Load) -> Result<Opt
     Ok(None)
 }
 
+/// Begins the transaction that puts rows which are all there.
+pub(super) fn begin_merge(connection: &Connection) -> Result<()> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    connection.prepare_cached(BOOKKEEPING)?.execute([])?;
+    Ok(())
+}
+
+/// Notes that the run has loaded the table.
+pub(super) fn note(connection: &Connection, table: &str, load: &Load, report: &LoadReport) -> Result<()> {
+    let text = serde_json::to_string(report)
+        .map_err(|error| Error::caused(ErrorKind::Bug, "a load's report has no text", error))?;
+    connection
+        .prepare_cached("INSERT INTO main._tidegate_loads (table_name, run, report) VALUES (?1, ?2, ?3)")?
+        .execute(params![table, load.run.to_string(), text])?;
+    Ok(())
+}
+
 /// Whether rows of the load can be put as they are, one by one.
-fn may_be_few(layout: &Layout, load: &Load) -> bool {
+pub(super) fn may_be_few(layout: &Layout, load: &Load) -> bool {
     load.mode == LoadMode::Upsert
         && load.on_duplicate != OnDuplicate::Reject
         && layout.key() == &load.columns[..load.key_columns]
@@ -299,7 +312,7 @@ fn insert_sql(way: &Way, table: &str, load: &Load) -> String {
 }
 
 /// What the run reported when it loaded this table before.
-fn known_report(connection: &Connection, table: &str, load: &Load) -> Result<Option<LoadReport>> {
+pub(super) fn known_report(connection: &Connection, table: &str, load: &Load) -> Result<Option<LoadReport>> {
     let text: Option<String> = connection
         .prepare_cached(
             "SELECT report FROM main._tidegate_loads WHERE table_name = ?1 AND run = ?2

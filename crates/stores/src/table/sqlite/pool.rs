@@ -7,17 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::group::Waiting;
 use super::load::STAGE;
 use crate::Result;
 
 /// The most that wait; more are closed after their use.
-const WAITING: usize = 4;
+const WAITING: usize = 16;
 
 /// Connections to one database that nobody uses just now.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     waiting: Mutex<Vec<(Connection, FileId)>>,
     turn: Mutex<()>,
+    small: Mutex<Vec<Waiting>>,
 }
 
 /// Which file a path leads to: a database that was deleted or replaced has another one.
@@ -57,6 +59,11 @@ impl Pool {
     /// look again.
     pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
         lock(&self.turn)
+    }
+
+    /// Loads that wait to be committed together.
+    pub(super) fn small(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        lock(&self.small)
     }
 }
 
