@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_cast::{CastOptions, cast_with_options};
@@ -21,31 +21,45 @@ use super::objects::{Local, LocalReader};
 
 /// Rows that are left out, over all inputs and outputs of a run.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rejects(Arc<Mutex<(u64, Vec<Reject>, Vec<LeftOut>)>>);
+pub(super) struct Rejects(Arc<Mutex<Refused>>);
+
+/// What was refused so far.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    /// How many rows.
+    pub(super) count: u64,
+    /// The first of them.
+    pub(super) first: Vec<Reject>,
+    /// The objects that hold them.
+    pub(super) letters: Vec<LeftOut>,
+}
 
 impl Rejects {
+    fn refused(&self) -> MutexGuard<'_, Refused> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn add(&self, code: &str, place: Place, reason: String) {
-        let mut rejects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rejects.0 += 1;
-        if rejects.1.len() < Outcome::KEPT_REJECTS {
-            rejects.1.push(Reject { place, code: code.to_owned(), reason });
+        let mut refused = self.refused();
+        refused.count += 1;
+        if refused.first.len() < Outcome::KEPT_REJECTS {
+            refused.first.push(Reject { place, code: code.to_owned(), reason });
         }
     }
 
     /// Notes the object that holds rows which were added.
     pub(super) fn left_out(&self, table: &str, key: &str, rows: u64) {
-        let (table, key) = (table.to_owned(), key.to_owned());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).2.push(LeftOut { table, key, rows });
+        self.refused().letters.push(LeftOut { table: table.to_owned(), key: key.to_owned(), rows });
     }
 
     /// True if there is one.
     pub(super) fn is_any(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 > 0
+        self.refused().count > 0
     }
 
-    /// How many, the first of them, and the objects that hold them.
-    pub(super) fn take(&self) -> (u64, Vec<Reject>, Vec<LeftOut>) {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// All of it.
+    pub(super) fn take(&self) -> Refused {
+        std::mem::take(&mut *self.refused())
     }
 }
 

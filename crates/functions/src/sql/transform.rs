@@ -16,7 +16,7 @@ use super::convert::Converter;
 use super::sources::{Needed, Origin, Source, load_manifest, unreadable};
 use super::state::{KeptOutput, KeptPart, KeptTable, State, is_crowded};
 use super::statements::{Named, OutputTable};
-use super::tables::{Rejects, empty};
+use super::tables::{Refused, Rejects, empty};
 use super::write::{self, Target};
 use crate::extract::in_key;
 use crate::predecessor;
@@ -341,7 +341,7 @@ impl<'a> Transform<'a> {
     fn finish(self, tables: Vec<TableEntry>, statements: &str) -> Result<Outcome, Failure> {
         let rows: u64 = tables.iter().map(TableEntry::rows).sum();
         let gone: u64 = tables.iter().map(TableEntry::deleted_rows).sum();
-        let (rejected, rejects, left_out) = self.rejects.take();
+        let Refused { count: rejected, first: rejects, letters: left_out } = self.rejects.take();
         let mut note = format!("manifest {}: {} tables, {rows} rows", self.manifest.sequence, tables.len());
         if gone > 0 {
             note.push_str(&format!(", {gone} gone"));

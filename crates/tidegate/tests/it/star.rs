@@ -166,12 +166,15 @@ fn names_and_values_are_only_names_and_values() {
     star.is_right();
 }
 
+/// Whether a hop is reached, by what is there and how many objects of its kind there were before.
+type IsReached<'h> = &'h dyn Fn(&Place, usize) -> bool;
+
 #[test]
 fn killed_at_any_hop_it_goes_on_where_it_was() {
     let Some(server) = Postgres::shared() else { return };
     let star = Star::new(&server, &server);
     let has = |place: &Place, folder: &str, ending: &str| found(&place.path(folder), ending);
-    let hops: [(&str, &dyn Fn(&Place, usize) -> bool); 5] = [
+    let hops: [(&str, IsReached<'_>); 5] = [
         ("it has begun", &|place, _| place.path(".tidegate/state.db").exists()),
         ("objects of the extract are there", &|place, before| has(place, "buckets/ingestion", ".keys") > before),
         ("its manifest is there", &|place, before| has(place, "buckets/ingestion", "manifest.json") > before),
