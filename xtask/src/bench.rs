@@ -15,11 +15,12 @@ mod review;
 mod start;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use figure::{Figure, table};
 use probe::Fsync;
 
+use crate::services;
 use crate::shell::{self, Outcome};
 
 /// A family of figures that are taken together.
@@ -37,6 +38,8 @@ enum Source {
     Here(fn(&Bench) -> Outcome<Vec<Figure>>),
     /// An example program of a package, which prints them.
     Example { package: &'static str, example: &'static str },
+    /// The same with these parts of it as arguments, beside the servers and peers under `target/services`.
+    Beside { package: &'static str, example: &'static str, parts: &'static [&'static str] },
 }
 
 const FAMILIES: &[Family] = &[
@@ -81,6 +84,18 @@ const FAMILIES: &[Family] = &[
         summary: "a logger's file of 110 hours to GeoJSON, and its memory; one of 10 hours; 1,000 of 1 MB through the engine (3 GB of disk)",
         busy: false,
         source: Source::Example { package: "tidegate-functions", example: "bench_wibl" },
+    },
+    Family {
+        name: "warehouse",
+        summary: "5,000,000 rows from Postgres to a star schema in Postgres, hop by hop and ticks, beside psql and DuckDB (10 GB of disk)",
+        busy: false,
+        source: Source::Beside { package: "tidegate-postgres", example: "bench_warehouse", parts: &[] },
+    },
+    Family {
+        name: "csv-import-postgres",
+        summary: "a CSV of 1,000,000 rows becomes a table in Postgres: `run --once` beside `psql \\copy`",
+        busy: false,
+        source: Source::Beside { package: "tidegate-postgres", example: "bench_warehouse", parts: &["table"] },
     },
     Family {
         name: "start",
@@ -151,14 +166,16 @@ impl Bench {
 pub(crate) fn run(names: &[String]) -> Outcome {
     if names.iter().any(|name| name == "--list") {
         for family in FAMILIES {
-            println!("{:<14} {}", family.name, family.summary);
+            println!("{:<19} {}", family.name, family.summary);
         }
         return Ok(());
     }
+    // `--warehouse` is `warehouse`.
+    let names: Vec<&str> = names.iter().map(|name| name.trim_start_matches("--")).collect();
     if let Some(stranger) = names.iter().find(|name| FAMILIES.iter().all(|family| family.name != **name)) {
         return Err(format!("there is no bench `{stranger}`; `cargo x bench --list` lists them"));
     }
-    let chosen = FAMILIES.iter().filter(|family| names.is_empty() || names.iter().any(|name| name == family.name));
+    let chosen = FAMILIES.iter().filter(|family| names.is_empty() || names.contains(&family.name));
     shell::run(&mut shell::cargo(&["build", "--release", "--package", "tidegate"]))?;
     let mut all = Vec::new();
     let mut failed = Vec::new();
@@ -195,26 +212,32 @@ fn measure(family: &Family) -> Outcome<Vec<Figure>> {
             let fsync = Fsync::measure(&folder)?;
             run(&Bench { binary: shell::target().join("release/tidegate"), folder: folder.clone(), fsync })
         }
-        Source::Example { package, example } => {
-            // Beside the program, so that what they share has the same features and is not built once more.
-            let packages = ["--package", "tidegate", "--package", package];
-            let build = ["build", "--release"].into_iter().chain(packages).chain(["--example", example]);
-            shell::run(&mut shell::cargo(&build.collect::<Vec<_>>()))?;
-            let _busy = family.busy.then(busy::Busy::start).transpose()?;
-            let mut program = shell::program(shell::target().join("release/examples").join(example), &[]);
-            shell::announce(&program);
-            let fsync = Fsync::measure(&folder)?;
-            let lines = shell::read(program.current_dir(&folder))?;
-            Ok(lines
-                .lines()
-                .filter_map(Figure::parse)
-                .map(|figure| Figure { fsync: figure.fsync.or(Some(fsync)), ..figure })
-                .collect())
+        Source::Example { package, example } => printed(family, &folder, package, example, &[]),
+        Source::Beside { package, example, parts } => {
+            services::set_up()?;
+            services::set_up_peers()?;
+            printed(family, &folder, package, example, parts)
         }
     }?;
     // What was measured on is large and can be made again.
     fs::remove_dir_all(&folder).map_err(failed)?;
     if figures.is_empty() { Err("it gave no figure".to_owned()) } else { Ok(figures) }
+}
+
+/// The figures that an example program prints.
+fn printed(family: &Family, folder: &Path, package: &str, example: &str, parts: &[&str]) -> Outcome<Vec<Figure>> {
+    // Beside the program, so that what they share has the same features and is not built once more.
+    let packages = ["--package", "tidegate", "--package", package];
+    let build = ["build", "--release"].into_iter().chain(packages).chain(["--example", example]);
+    shell::run(&mut shell::cargo(&build.collect::<Vec<_>>()))?;
+    let _busy = family.busy.then(busy::Busy::start).transpose()?;
+    let mut program = shell::program(shell::target().join("release/examples").join(example), parts);
+    program.env("TIDEGATE_TEST_SERVICES", services::directory());
+    shell::announce(&program);
+    let fsync = Fsync::measure(folder)?;
+    let lines = shell::read(program.current_dir(folder))?;
+    let with_fsync = |figure: Figure| Figure { fsync: figure.fsync.or(Some(fsync)), ..figure };
+    Ok(lines.lines().filter_map(Figure::parse).map(with_fsync).collect())
 }
 
 /// Stores the figures as `bench/results/<date>-<name>.json`, with what they were taken on; the latest of a day stands.
@@ -243,7 +266,7 @@ pub(crate) fn store(name: &str, figures: &[Figure]) -> Outcome {
 }
 
 /// Writes a file and the folders that lead to it.
-fn write(path: &std::path::Path, text: &str) -> Outcome {
+fn write(path: &Path, text: &str) -> Outcome {
     let failed = |error: std::io::Error| format!("`{}` could not be written: {error}", path.display());
     fs::create_dir_all(path.parent().expect("every file here stands in a folder")).map_err(failed)?;
     fs::write(path, text).map_err(failed)

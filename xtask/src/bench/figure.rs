@@ -26,6 +26,10 @@ pub(crate) enum Aim {
     AtMost(f64),
     /// No slower than the peer; less is better.
     AsFastAsPeer,
+    /// At least so many, or on a slower machine so many times as many as the peer.
+    Rate(f64, f64),
+    /// At most so long, or on a slower machine so many times as long as the peer.
+    Time(f64, f64),
     /// Recorded, and less is better.
     None,
 }
@@ -55,6 +59,20 @@ const AIMS: &[(&str, Aim)] = &[
     ("wibl_110h_memory", Aim::AtMost(400.0)),
     ("wibl_10h_time", Aim::AtMost(80.0)),
     ("wibl_many_rate", Aim::AtLeast(150.0)),
+    // What the peer reached where the aims were set: psql, DuckDB, and for the last three psql again.
+    ("warehouse_export", Aim::Rate(f64::INFINITY, 0.9)),
+    ("warehouse_export_memory", Aim::AtMost(30.0)),
+    ("warehouse_parquet", Aim::Rate(2_000_000.0, 2_000.0 / 1_900.0)),
+    ("warehouse_parquet_memory", Aim::AtMost(150.0)),
+    ("warehouse_load_keyed", Aim::Rate(900_000.0, 900.0 / 932.0)),
+    ("warehouse_load_keyed_psql", Aim::Rate(900_000.0, 900.0 / 500.0)),
+    ("warehouse_load_foreign_keys", Aim::Rate(450_000.0, 450.0 / 373.0)),
+    ("warehouse_pipeline", Aim::Time(15.0, 15.0 / 20.5)),
+    ("warehouse_pipeline_memory", Aim::AtMost(200.0)),
+    ("warehouse_tick", Aim::Time(0.05, 0.05 / 0.026)),
+    ("warehouse_poll", Aim::Time(0.4, 0.4 / 0.18)),
+    ("warehouse_poll_changed", Aim::AtMost(1.0)),
+    ("csv_import_postgres", Aim::Rate(f64::INFINITY, 0.9)),
     ("start_to_help", Aim::AtMost(5.0)),
     ("idle_cpu", Aim::AtMost(0.5)),
     ("idle_memory", Aim::AtMost(40.0)),
@@ -110,6 +128,8 @@ impl Figure {
         let (bound, more_is_better) = match self.aim() {
             Aim::AtLeast(least) => (self.peer.unwrap_or(least), true),
             Aim::AtMost(most) => (self.peer.unwrap_or(most), false),
+            Aim::Rate(least, _) => (self.peer.unwrap_or(least), true),
+            Aim::Time(most, _) => (self.peer.unwrap_or(most), false),
             Aim::AsFastAsPeer | Aim::None => (self.peer?, false),
         };
         Some(if more_is_better { self.ours / bound } else { bound / self.ours })
@@ -121,6 +141,12 @@ impl Figure {
             Aim::AtLeast(least) => Some(self.ours >= least),
             Aim::AtMost(most) => Some(self.ours <= most),
             Aim::AsFastAsPeer => self.peer.map(|peer| self.ours <= peer),
+            Aim::Rate(least, of_peer) => {
+                Some(self.ours >= least || self.peer.is_some_and(|peer| self.ours >= of_peer * peer))
+            }
+            Aim::Time(most, of_peer) => {
+                Some(self.ours <= most || self.peer.is_some_and(|peer| self.ours <= of_peer * peer))
+            }
             Aim::None => None,
         }
     }
@@ -130,6 +156,9 @@ impl Figure {
             Aim::AtLeast(least) => format!(">= {}", grouped(least)),
             Aim::AtMost(most) => format!("<= {}", grouped(most)),
             Aim::AsFastAsPeer => "<= peer".to_owned(),
+            Aim::Rate(least, of_peer) if least.is_infinite() => format!(">= {} x peer", grouped(of_peer)),
+            Aim::Rate(least, _) => format!(">= {}", grouped(least)),
+            Aim::Time(most, _) => format!("<= {}", grouped(most)),
             Aim::None => String::new(),
         }
     }
@@ -204,6 +233,17 @@ mod tests {
         assert_eq!(figure("lease_settle_rate", 10_000.0, None).held(), Some(true));
         assert_eq!(figure("idle_memory", 41.0, None).held(), Some(false));
         assert_eq!(figure("unheard of", 1.0, None).held(), None);
+    }
+
+    #[test]
+    fn on_a_slower_machine_the_peer_is_the_bar() {
+        assert_eq!(figure("warehouse_export", 900.0, Some(1_000.0)).held(), Some(true));
+        assert_eq!(figure("warehouse_export", 890.0, Some(1_000.0)).held(), Some(false));
+        assert_eq!(figure("warehouse_load_foreign_keys", 300_000.0, Some(200_000.0)).held(), Some(true));
+        assert_eq!(figure("warehouse_load_foreign_keys", 300_000.0, Some(300_000.0)).held(), Some(false));
+        assert_eq!(figure("warehouse_tick", 0.04, Some(0.01)).held(), Some(true));
+        assert_eq!(figure("warehouse_tick", 0.06, Some(0.01)).held(), Some(false));
+        assert_eq!(figure("warehouse_tick", 0.06, Some(0.05)).held(), Some(true));
     }
 
     #[test]
