@@ -9,6 +9,7 @@ mod sqlite;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub const RESERVED: &str = "_tidegate_";
 pub const MAX_COLUMNS: usize = 1_999;
 
 /// What becomes of rows that are there but not in the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoadMode {
     /// They stay.
     Upsert,
@@ -34,6 +35,12 @@ pub enum LoadMode {
     Mirror {
         /// Largest number of rows that may be deleted.
         at_most_deleted: u64,
+    },
+    /// Those of one part of the table go: after the load the rows whose first key column, a string, is `of` are the rows of
+    /// this load. Every row of the load has it there; all other rows of the table stay.
+    Part {
+        /// The value that the part has in common.
+        of: String,
     },
 }
 
@@ -74,7 +81,7 @@ pub struct LoadReport {
     pub updated: u64,
     /// Rows that were there and equal.
     pub unchanged: u64,
-    /// Rows that were deleted (mirror).
+    /// Rows that were deleted (mirror, part).
     pub deleted: u64,
     /// Rows of the load that were dropped because another row with their key was kept; refused ones are not counted.
     pub duplicates: u64,
@@ -216,6 +223,11 @@ pub fn check_load(load: &Load) -> Result<()> {
             return Err(Error::new(ErrorKind::Invalid, what).help("a key is `string` or `integer`"));
         }
     }
+    if let (LoadMode::Part { .. }, (name, value)) = (&load.mode, &load.columns[0])
+        && *value != ValueType::String
+    {
+        return invalid(format!("a part is told by a string, but the key column `{name}` is {}", value.as_str()));
+    }
     Ok(())
 }
 
@@ -248,6 +260,11 @@ pub fn check_batch(load: &Load, batch: &RecordBatch) -> Result<()> {
         if array.null_count() > 0 {
             return Err(Error::new(ErrorKind::Invalid, format!("a row has no value in the key column `{name}`")));
         }
+    }
+    if let LoadMode::Part { of } = &load.mode
+        && batch.column(0).as_string::<i32>().iter().any(|value| value != Some(of.as_str()))
+    {
+        return Err(Error::new(ErrorKind::Invalid, format!("a row is of another part than `{}`", of.escape_debug())));
     }
     Ok(())
 }

@@ -98,13 +98,17 @@ pub(super) async fn merge(transaction: &Transaction, duplicates: u64) -> Result<
 async fn merge_rows(transaction: &Transaction, report: &mut LoadReport) -> Result<()> {
     let load = &transaction.load;
     let (table, same_key) = (transaction.name.sql(), same_key(load, "staged", "kept"));
-    if matches!(load.mode, LoadMode::Mirror { .. }) {
-        report.deleted = transaction
-            .execute(&format!(
-                "DELETE FROM {table} AS kept WHERE NOT EXISTS (SELECT FROM {STAGE} AS staged WHERE {same_key})"
-            ))
-            .await?;
-    }
+    let delete =
+        format!("DELETE FROM {table} AS kept WHERE NOT EXISTS (SELECT FROM {STAGE} AS staged WHERE {same_key})");
+    report.deleted = match &load.mode {
+        LoadMode::Upsert => 0,
+        LoadMode::Mirror { .. } => transaction.execute(&delete).await?,
+        LoadMode::Part { of } => {
+            let sql = format!("{delete} AND kept.{} = $1", column(&load.columns[0].0));
+            let deleted = transaction.connection.execute(&sql, &[of]).await;
+            deleted.map_err(|error| refused("the rows of an earlier content were to be deleted", error))?
+        }
+    };
     let rest = &load.columns[load.key_columns..];
     if !rest.is_empty() {
         let set = rest.iter().map(|(name, _)| format!("{0} = staged.{0}", column(name))).collect::<Vec<_>>().join(", ");

@@ -232,11 +232,15 @@ impl MemoryLoad {
         let mut content = content.clone();
         let mut report = LoadReport { duplicates: self.duplicates, ..content.fit(&self.load)? };
         let places = content.places(&self.load);
-        if matches!(self.load.mode, LoadMode::Mirror { .. }) {
-            let before = content.rows.len();
-            content.rows.retain(|key, _| self.rows.contains_key(&key.iter().map(Value::text).collect::<Vec<_>>()));
-            report.deleted = (before - content.rows.len()) as u64;
-        }
+        let may_go = |key: &[Value]| match &self.load.mode {
+            LoadMode::Upsert => false,
+            LoadMode::Mirror { .. } => true,
+            LoadMode::Part { of } => key[0].text() == *of,
+        };
+        let is_loaded = |key: &[Value]| self.rows.contains_key(&key.iter().map(Value::text).collect::<Vec<_>>());
+        let before = content.rows.len();
+        content.rows.retain(|key, _| !may_go(key) || is_loaded(key));
+        report.deleted = (before - content.rows.len()) as u64;
         for (_, values) in self.rows.values() {
             let key = values[..self.load.key_columns].to_vec();
             let width = content.columns.len();
@@ -293,7 +297,7 @@ impl TableLoad for MemoryLoad {
             LoadMode::Mirror { at_most_deleted } if report.deleted > at_most_deleted => {
                 Err(too_many_deleted(&self.table.name, report.deleted, at_most_deleted))
             }
-            LoadMode::Mirror { .. } | LoadMode::Upsert => {
+            LoadMode::Mirror { .. } | LoadMode::Upsert | LoadMode::Part { .. } => {
                 *content = merged;
                 Ok(report)
             }

@@ -21,6 +21,8 @@ pub async fn contract(tables: &dyn Tables) {
     columns_that_are_not_loaded_keep_their_values(tables).await;
     a_mirror_deletes_what_left(tables).await;
     a_mirror_that_would_delete_too_much_changes_nothing(tables).await;
+    a_part_is_replaced_and_nothing_else(tables).await;
+    a_part_has_rows_of_its_own_only(tables).await;
     a_preview_tells_and_changes_nothing(tables).await;
     duplicates_keep_the_last_or_the_first(tables).await;
     refused_duplicates_name_the_first(tables).await;
@@ -52,6 +54,12 @@ fn upsert(run: &str, columns: Columns<'_>) -> Load {
 
 fn mirror(run: &str, columns: Columns<'_>, at_most_deleted: u64) -> Load {
     Load { mode: LoadMode::Mirror { at_most_deleted }, ..upsert(run, columns) }
+}
+
+/// A load of the part `of` of a table whose key is a text and a number.
+fn part(run: &str, of: &str) -> Load {
+    let columns = &[("file", ValueType::String), ("row", ValueType::Integer), ("value", ValueType::String)];
+    Load { key_columns: 2, mode: LoadMode::Part { of: of.to_owned() }, ..upsert(run, columns) }
 }
 
 /// A batch of the load's columns from text; `-` is NULL.
@@ -194,6 +202,41 @@ async fn a_mirror_deletes_what_left(tables: &dyn Tables) {
     let report = load(table, mirror("2", PEOPLE, 2), &[&["c", "4"], &["d", "5"]]).await;
     assert_eq!(report, LoadReport { inserted: 1, updated: 1, deleted: 2, ..LoadReport::default() });
     assert_eq!(rows(table).await, [["c", "4"], ["d", "5"]]);
+}
+
+async fn a_part_is_replaced_and_nothing_else(tables: &dyn Tables) {
+    let table = table(tables, "part").await;
+    let table = table.as_ref();
+    // The first load makes the table, the second is staged, and one part's name begins as the other's.
+    load(table, part("1", "a"), &[&["a", "1", "x"], &["a", "2", "y"]]).await;
+    load(table, part("2", "A"), &[&["A", "1", "x"]]).await;
+    load(table, part("3", "a'b"), &[&["a'b", "1", "x"]]).await;
+    let report = load(table, part("4", "a"), &[&["a", "2", "z"], &["a", "3", "-"]]).await;
+    assert_eq!(report, LoadReport { inserted: 1, updated: 1, deleted: 1, ..LoadReport::default() });
+    assert_eq!(rows(table).await, [["A", "1", "x"], ["a", "2", "z"], ["a", "3", "-"], ["a'b", "1", "x"]]);
+    assert_eq!(load(table, part("5", "a'b"), &[]).await.deleted, 1, "a part may have no row");
+    let again = load(table, part("1", "a"), &[&["a", "1", "x"], &["a", "2", "y"]]).await;
+    assert_eq!(again.inserted, 2, "the same run again has no second effect");
+    assert_eq!(rows(table).await, [["A", "1", "x"], ["a", "2", "z"], ["a", "3", "-"]]);
+    let rejecting = |run: &str| Load { on_duplicate: OnDuplicate::Reject, ..part(run, "a") };
+    let load = rejecting("6");
+    let twice = batch(&load, &[&["a", "7", "x"], &["a", "7", "y"]]);
+    let mut under_way = table.load(load).await.expect("a load");
+    assert_eq!(under_way.write(&twice).expect("written rows"), [(1, 0)]);
+    assert_eq!(under_way.commit().expect("a commit").deleted, 2);
+    assert_eq!(rows(table).await, [["A", "1", "x"], ["a", "7", "x"]]);
+}
+
+async fn a_part_has_rows_of_its_own_only(tables: &dyn Tables) {
+    let table = table(tables, "strangers").await;
+    let load = part("1", "a");
+    let batch = batch(&load, &[&["a", "1", "x"], &["b", "1", "x"]]);
+    let mut under_way = table.load(load).await.expect("a load");
+    assert_eq!(refused(under_way.write(&batch)), ErrorKind::Invalid);
+    drop(under_way);
+    let of_numbers = Load { mode: LoadMode::Part { of: "1".to_owned() }, ..upsert("2", &[("id", ValueType::Integer)]) };
+    assert_eq!(refused(table.load(of_numbers).await.map(drop)), ErrorKind::Invalid);
+    assert_eq!(table.columns().await.expect("columns"), None);
 }
 
 async fn a_mirror_that_would_delete_too_much_changes_nothing(tables: &dyn Tables) {

@@ -334,14 +334,15 @@ fn merge_rows(connection: &Connection, table: &str, load: &Load, report: &mut Lo
         equal.collect::<Vec<_>>().join(" AND ")
     };
     let same_key = join(key);
-    if matches!(load.mode, LoadMode::Mirror { .. }) {
-        report.deleted = connection.execute(
-            &format!(
-                "DELETE FROM main.{table} AS kept WHERE NOT EXISTS (SELECT 1 FROM temp.{STAGE} AS staged WHERE {same_key})"
-            ),
-            [],
-        )? as u64;
-    }
+    let has_left = format!("NOT EXISTS (SELECT 1 FROM temp.{STAGE} AS staged WHERE {same_key})");
+    let delete = format!("DELETE FROM main.{table} AS kept WHERE {has_left}");
+    report.deleted = match &load.mode {
+        LoadMode::Upsert => 0,
+        LoadMode::Mirror { .. } => connection.execute(&delete, [])? as u64,
+        LoadMode::Part { of } => {
+            connection.execute(&format!("{delete} AND kept.{} = ?1", quoted(&key[0].0)), [of])? as u64
+        }
+    };
     let (staged, matched): (u64, u64) = connection.query_row(
         &format!(
             "SELECT count(*), coalesce(sum(EXISTS (SELECT 1 FROM main.{table} AS kept WHERE {same_key})), 0)
