@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ops::AddAssign;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use object_store::{GetOptions, GetRange, ObjectStoreExt};
 use sha2::{Digest, Sha256};
@@ -230,13 +231,14 @@ impl Engine {
         let (Some(store), Ok(path)) = (self.wiring.buckets.get(&object.bucket), path_of(object)) else {
             return Ok(None);
         };
-        if object.size == 0 {
-            return Ok(store.head(&path).await.is_ok().then(|| tidegate_formats::sniff(&[], &object.key)));
-        }
-        let options = GetOptions::default().with_range(Some(GetRange::Bounded(0..object.size.min(SNIFFED))));
-        let head = match store.get_opts(&path, options).await {
-            Ok(result) => result.bytes().await,
-            Err(error) => Err(error),
+        let head = if object.size == 0 {
+            store.head(&path).await.map(|_| Bytes::new())
+        } else {
+            let options = GetOptions::default().with_range(Some(GetRange::Bounded(0..object.size.min(SNIFFED))));
+            match store.get_opts(&path, options).await {
+                Ok(result) => result.bytes().await,
+                Err(error) => Err(error),
+            }
         };
         match head {
             Ok(head) => Ok(Some(tidegate_formats::sniff(&head, &object.key))),

@@ -265,3 +265,37 @@ impl Drop for Putting<'_> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_hangs_up_keeps_its_turn_until_its_secret_is_compared() {
+        // The one thread on which secrets are compared is busy, so that nothing here depends on how long that takes.
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_time().build();
+        let runtime = runtime.expect("a runtime");
+        let dir = tempfile::tempdir().expect("a directory");
+        let accounts = Arc::new(Accounts::open(&dir.path().join("loggers.db")).expect("accounts"));
+        let folder = dir.path().join("uploads");
+        let store = Arc::new(InMemory::new());
+        let receiver = Receiver::new(store, accounts, folder, Limits::default(), Timestamp::now).expect("a receiver");
+        let (release, released) = mpsc::channel::<()>();
+        let busy = runtime.spawn_blocking(move || released.recv());
+        runtime.block_on(async {
+            for _ in 0..COMPARED_AT_ONCE + 3 {
+                let hung_up = timeout(Duration::from_millis(20), receiver.is_known("EXAMPLE", "a guess")).await;
+                assert!(hung_up.is_err(), "nothing can be compared yet");
+            }
+            assert_eq!(receiver.comparing.available_permits(), 0, "the work of clients that are gone still counts");
+            release.send(()).expect("it waits");
+            busy.await.expect("it ended").expect("it was released");
+            let later = timeout(Duration::from_secs(60), receiver.is_known("EXAMPLE", "a guess")).await;
+            assert!(matches!(later, Ok(Ok(false))), "turns come back: {later:?}");
+        });
+    }
+}

@@ -159,7 +159,7 @@ struct Unreadable;
 
 impl Fate for Unreadable {
     fn befalls(&self, call: Call) -> Befalls {
-        if call.seam == "bucket" && call.name == "get" { Befalls::Refused } else { Befalls::Nothing }
+        if call.seam == "bucket" && matches!(call.name, "get" | "head") { Befalls::Refused } else { Befalls::Nothing }
     }
 }
 
@@ -181,4 +181,24 @@ async fn an_object_that_cannot_be_looked_into_does_not_hold_back_the_others() {
     assert_eq!(house.objects("out").await.keys().collect::<Vec<_>>(), ["b.csv"], "the other was admitted");
     assert_eq!(house.run_once(&engine).await.known, 1);
     assert_eq!(house.ledger.unrouted_count().await.expect("a count"), 1, "it is no Parquet file after all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_object_in_a_bucket_that_does_not_answer_is_not_taken_for_gone() {
+    let house = House::new(
+        "[bucket.raw]\n[bucket.out]\n[function.by-content]\non = { created = \"raw\", format = \"parquet\" }\n\
+         run = \"test\"\ninto = \"out\"\n",
+    )
+    .await;
+    let object = house.put("raw", "empty.bin", "").await;
+    let engine = house.engine_of(house.wiring_with("worker", &(Arc::new(Unreadable) as Arc<dyn Fate>)));
+    let error = engine.admit(vec![object.clone()]).await.expect_err("it must be reported again");
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    let engine = house.engine();
+    engine.admit(vec![object.clone()]).await.expect("an admission");
+    assert_eq!(house.ledger.unrouted_count().await.expect("a count"), 1, "it has a verdict");
+    house.delete("raw", "empty.bin").await;
+    let gone = house.put("raw", "other.bin", "").await;
+    house.delete("raw", "other.bin").await;
+    assert_eq!(engine.admit(vec![gone]).await.expect("an admission").passed_over, 1, "what is gone is gone");
 }

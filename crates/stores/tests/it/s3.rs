@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -117,6 +119,11 @@ async fn a_listing_source_reports_each_version_once() {
 
 /// An endpoint that lists what it is told to and has only `full.csv` and `empty.csv`.
 fn fake_endpoint(contents: &'static str) -> String {
+    endpoint_with_moods(contents, Arc::default())
+}
+
+/// The same; while it is overloaded it lists, and answers 503 to all else.
+fn endpoint_with_moods(contents: &'static str, is_overloaded: Arc<AtomicBool>) -> String {
     use std::io::{BufRead, BufReader, Write};
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -130,6 +137,9 @@ fn fake_endpoint(contents: &'static str) -> String {
                 Some(line) if line.contains("list-type=2") => {
                     let body = format!("<ListBucketResult>{contents}</ListBucketResult>");
                     format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+                }
+                _ if is_overloaded.load(Ordering::SeqCst) => {
+                    "HTTP/1.1 503 Slow Down\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_owned()
                 }
                 Some(line) if line.starts_with("HEAD /tide/empty.csv ") => {
                     format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{head}\r\n")
@@ -156,6 +166,32 @@ async fn what_stands_for_a_folder_is_no_object() {
     let seen: Vec<_> = source.next().await.unwrap().into_iter().map(|sighting| sighting.object.key).collect();
     assert_eq!(seen, ["empty.csv", "full.csv"]);
     assert_eq!(source.next().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_an_overloaded_endpoint_does_not_tell_is_not_taken_for_absent() {
+    let contents = "\
+        <Contents><Key>empty.csv</Key><Size>0</Size><ETag>&quot;e&quot;</ETag><LastModified>2025-07-01T00:00:00Z</LastModified></Contents>";
+    let is_overloaded = Arc::new(AtomicBool::new(true));
+    let seaweed = Seaweed { endpoint: endpoint_with_moods(contents, Arc::clone(&is_overloaded)) };
+    let mut bucket = seaweed.bucket("raw", "");
+    bucket.url = Some("s3://tide".to_owned());
+    let open = open(&bucket, &BTreeMap::new());
+    let path = object_store::path::Path::from("empty.csv");
+    let kind = |error: object_store::Error| tidegate_stores::Error::from(error).kind;
+    assert_eq!(open.store.head(&path).await.map_err(kind).unwrap_err(), ErrorKind::Unavailable);
+    assert_eq!(open.store.get(&path).await.map_err(kind).unwrap_err(), ErrorKind::Unavailable);
+    // Whether an empty object stands for a folder is asked; without an answer it stays to be found.
+    let mut source = watch::live(&bucket, &open, Duration::from_millis(10), Timestamp::now);
+    assert_eq!(source.next().await.unwrap_err().kind, ErrorKind::Unavailable);
+    is_overloaded.store(false, Ordering::SeqCst);
+    let seen: Vec<_> = source.next().await.unwrap().into_iter().map(|sighting| sighting.object.key).collect();
+    assert_eq!(seen, ["empty.csv"]);
+    is_overloaded.store(true, Ordering::SeqCst);
+    assert!(open.store.head(&"full.csv".into()).await.is_err());
+    is_overloaded.store(false, Ordering::SeqCst);
+    let absent = open.store.head(&"full.csv".into()).await.map_err(kind).unwrap_err();
+    assert_eq!(absent, ErrorKind::NotFound, "and what is absent is told as such");
 }
 
 #[tokio::test]

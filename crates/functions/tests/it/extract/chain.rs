@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tidegate_model::RunState;
+use tidegate_model::{ErrorKind, RunState};
 
 use super::shop::Shop;
 
@@ -131,6 +131,12 @@ async fn what_is_damaged_or_absent_is_told() {
     let failure = run.failure.expect("a failure");
     assert_eq!(failure.code, "R0901");
     assert!(failure.reason.contains("shop.db") && failure.help.is_some(), "{failure:?}");
+    assert_eq!((run.attempts, failure.kind), (1, ErrorKind::NotFound), "its page says that it is not tried again");
+    assert!(!shop.house.path("shop.db").exists(), "nothing is made in its place");
+    fs::create_dir(shop.house.path("shop.db")).expect("a folder");
+    shop.house.sleep_till_tomorrow();
+    let failure = shop.run().await.0.failure.expect("a failure");
+    assert!(failure.reason.contains("is no file") && failure.kind == ErrorKind::Invalid, "{failure:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! version is the hash of its values, and every run reads every row.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,16 +40,27 @@ impl SqliteSource {
     }
 }
 
+/// SQLite would make a database that is not there.
+fn check_file(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let (kind, what) = match path.metadata() {
+        Ok(found) if found.is_file() => return Ok(()),
+        Ok(_) => (ErrorKind::Invalid, format!("`{shown}` is no file, so it is no database to extract from")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            (ErrorKind::NotFound, format!("there is no database `{shown}` to extract from"))
+        }
+        Err(error) => (ErrorKind::Denied, format!("the database `{shown}` cannot be looked at: {error}")),
+    };
+    Err(Error::new(kind, what)
+        .help("put the database there, or say in the pipeline file where it is: `url = \"sqlite:PATH\"`"))
+}
+
 #[async_trait]
 impl Source for SqliteSource {
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         let path = self.path.clone();
         blocking(move || {
-            if !path.is_file() {
-                let what = format!("there is no database `{}` to extract from", path.display());
-                return Err(Error::new(ErrorKind::NotFound, what)
-                    .help("put the database there, or say in the pipeline file where it is: `url = \"sqlite:PATH\"`"));
-            }
+            check_file(&path)?;
             let begin = || -> Result<(Connection, String), rusqlite::Error> {
                 let how = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                 let connection = Connection::open_with_flags(&path, how)?;
