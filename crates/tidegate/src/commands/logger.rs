@@ -70,10 +70,13 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
             }
             let width = all.iter().map(|account| account.name.len()).max().unwrap_or(0);
             for account in &all {
-                let state = match (&account.revoked, &account.seen) {
-                    (Some(revoked), _) => format!("revoked {}", moment(revoked)),
-                    (None, Some(seen)) => format!("heard {}", moment(seen)),
-                    (None, None) => "never heard".to_owned(),
+                let heard = match &account.seen {
+                    Some(seen) => format!("heard {}", moment(seen)),
+                    None => "never heard".to_owned(),
+                };
+                let state = match &account.revoked {
+                    Some(revoked) => format!("revoked {}, {heard}", moment(revoked)),
+                    None => heard,
                 };
                 here.printer.line(&format!("{:width$}  {state}, {}", account.name, counted(account.files, "file")))?;
             }

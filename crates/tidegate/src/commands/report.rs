@@ -4,6 +4,7 @@
 mod bathymetry;
 mod page;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -36,9 +37,9 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct Review {
-    /// The table that `summarise` writes.
-    #[arg(long, value_name = "NAME", default_value = "statistics")]
-    table: String,
+    /// The table that `summarise` writes; needed only if there are several.
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
     /// The page, which is replaced once all of it is written.
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     out: PathBuf,
@@ -72,14 +73,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         What::Bathymetry(contributions) => return bathymetry::run(here, contributions),
     };
     let project = Project::open(here)?;
+    let name = table_of(&project, "summarise", review.table.as_deref(), "review")?;
     let history = wiring::open_history(&project)?;
     let (files, failures) = wiring::ask(async {
         let tables = wiring::open_tables(&project).await?;
-        let table = tables.get(&review.table).ok_or_else(|| {
-            Stop::new(ErrorKind::NotFound, format!("there is no table `{}` in this pipeline", review.table))
-                .expected(wiring::one_of(tables.keys()))
-                .help("`--table` names the one that `summarise` writes")
-        })?;
+        let table = tables.get(&name).ok_or_else(|| Stop::wrong(format!("there is no table `{name}`")))?;
         let mut files = Vec::new();
         if table.columns().await?.is_some() {
             let mut take = |batch: RecordBatch| {
@@ -106,6 +104,31 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         ));
     }
     Ok(Exit::Done)
+}
+
+/// The table that functions of this kind write: the one that was asked for, or the only one.
+fn table_of(project: &Project, kind: &str, asked: Option<&str>, template: &str) -> Result<String, Stop> {
+    let pipeline = &project.pipeline;
+    let of_kind = pipeline.functions.iter().filter(|function| function.kind == kind);
+    let written: BTreeSet<&String> =
+        of_kind.flat_map(|function| &function.into).filter(|name| pipeline.tables.contains_key(*name)).collect();
+    let expected = || wiring::one_of(written.iter().copied());
+    match (asked, written.iter().collect::<Vec<_>>().as_slice()) {
+        (_, []) => {
+            let what =
+                format!("no function of this pipeline runs `{kind}` into a table, so there is nothing to report");
+            Err(Stop::new(ErrorKind::NotFound, what)
+                .help(format!("`-C DIR` names the directory of another pipeline; `tidegate new {template}` makes one")))
+        }
+        (Some(asked), [..]) if written.iter().any(|name| *name == asked) => Ok(asked.to_owned()),
+        (Some(asked), [..]) => {
+            let what = format!("`{kind}` writes no table `{asked}` in this pipeline");
+            Err(Stop::new(ErrorKind::NotFound, what).expected(expected()))
+        }
+        (None, [only]) => Ok((**only).clone()),
+        (None, _) => Err(Stop::wrong(format!("functions of this pipeline write several tables with `{kind}`"))
+            .expected(format!("`--table` with {}", expected()))),
+    }
 }
 
 /// Writes a page in place of what is there, once all of it is written.

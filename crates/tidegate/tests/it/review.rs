@@ -84,6 +84,24 @@ fn the_page_is_complete_in_itself_and_its_table_is_sorted_by_a_click() {
     assert!(orders[1].iter().rev().is_sorted(), "{orders:?}");
 }
 
+#[test]
+fn a_page_that_there_is_nothing_for_says_what_is_missing() {
+    let place = Place::empty();
+    place.run(&["new", "csv-to-table", "people"]).ends(0);
+    for (page, kind) in [("review", "summarise"), ("bathymetry", "wibl-process")] {
+        let ran = place.run(&["-C", "people", "report", page]).ends(1);
+        let ran = ran.says(&[&format!("no function of this pipeline runs `{kind}`"), &format!("tidegate new {page}")]);
+        assert!(!ran.err.contains("--table"), "no table of this pipeline would do: {ran:?}");
+    }
+    place.run(&["new", "review", "hydro"]).ends(0);
+    let ran = place.run(&["-C", "hydro", "report", "review", "--table", "history"]).ends(1);
+    ran.says(&["`summarise` writes no table `history`", "`statistics`"]);
+    let file = place.read("hydro/tidegate.toml").replace("statistics", "all_files");
+    place.write("hydro/tidegate.toml", file);
+    place.run(&["-C", "hydro", "run", "--once"]).ends(0);
+    place.run(&["-C", "hydro", "report", "review"]).ends(0).says(&["0 files and 0 failures"]);
+}
+
 /// Objects of mixed kinds.
 const OBJECTS: usize = 240;
 

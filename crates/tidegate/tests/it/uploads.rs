@@ -87,7 +87,7 @@ fn an_upload_is_worked_on_by_the_process_that_took_it() {
 
     let loggers = place.json(&["logger", "list"]);
     assert_eq!((&loggers[0]["files"], loggers[0]["revoked"].is_string()), (&1.into(), true));
-    place.run(&["logger", "list"]).ends(0).shows(&[NAME, "revoked 20", "1 file"]);
+    place.run(&["logger", "list"]).ends(0).shows(&[NAME, "revoked 20", ", heard 20", "1 file"]);
     let report = place.json(&["report", "bathymetry", "--out", "page.html"]);
     assert_eq!((&report["files"], &report["months"][0]["of"]), (&1.into(), &"2024-05".into()), "{report}");
     assert!(report["nautical_miles"].as_f64().is_some_and(|miles| (0.4..0.5).contains(&miles)), "{report}");
@@ -126,5 +126,5 @@ fn what_is_wrong_with_the_server_s_options_is_told() {
     place.run(&["logger", "add", "../etc"]).ends(1).says(&["S0103"]);
     place.run(&["logger", "revoke", "nobody"]).ends(1).says(&["S0103"]);
     place.run(&["simulate", "wibl", "--out", "x.wibl", "--gap", "soon"]).ends(2).says(&["20m+90s"]);
-    place.run(&["report", "bathymetry"]).ends(1).says(&["contributions"]);
+    place.run(&["report", "bathymetry"]).ends(1).says(&["wibl-process", "tidegate new bathymetry"]);
 }

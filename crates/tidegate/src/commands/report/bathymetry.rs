@@ -9,12 +9,11 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use jiff::{Timestamp, Unit};
-use tidegate_model::ErrorKind;
 use tidegate_plots::{Colour, Frame, Map, Mark, Picture, Series, Shape};
 use tidegate_stores::{FailureFilter, FailureRecord, Page};
 
 use super::page::{SCRIPT, STYLE, by_reason, escaped, grouped};
-use super::{MOST_FAILURES, write_page};
+use super::{MOST_FAILURES, table_of, write_page};
 use crate::exit::{Exit, Stop};
 use crate::output::counted;
 use crate::project::{Here, Project};
@@ -23,9 +22,9 @@ use crate::wiring;
 /// What was typed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Contributions {
-    /// The table that `wibl-process` writes.
-    #[arg(long, value_name = "NAME", default_value = "contributions")]
-    table: String,
+    /// The table that `wibl-process` writes; needed only if there are several.
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
     /// The page, which is replaced once all of it is written.
     #[arg(long, value_name = "FILE", default_value = "contributions.html")]
     out: PathBuf,
@@ -72,14 +71,11 @@ impl Sum {
 /// Writes the page.
 pub(super) fn run(here: &Here, args: &Contributions) -> Result<Exit, Stop> {
     let project = Project::open(here)?;
+    let name = table_of(&project, "wibl-process", args.table.as_deref(), "bathymetry")?;
     let history = wiring::open_history(&project)?;
     let (rows, failures) = wiring::ask(async {
         let tables = wiring::open_tables(&project).await?;
-        let table = tables.get(&args.table).ok_or_else(|| {
-            Stop::new(ErrorKind::NotFound, format!("there is no table `{}` in this pipeline", args.table))
-                .expected(wiring::one_of(tables.keys()))
-                .help("`--table` names the one that `wibl-process` writes")
-        })?;
+        let table = tables.get(&name).ok_or_else(|| Stop::wrong(format!("there is no table `{name}`")))?;
         let mut rows = Vec::new();
         if table.columns().await?.is_some() {
             let mut take = |batch: RecordBatch| {
