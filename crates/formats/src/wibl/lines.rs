@@ -83,7 +83,12 @@ impl<'a> Iterator for Lines<'a> {
             let has_checksum = memchr::memrchr(b'*', text).is_some_and(|star| star + 3 == text.len());
             if has_checksum && text.len() <= LONGEST {
                 self.account.packets += 1;
-                return Some(Record { offset, packet: Packet::Sentence { elapsed: 0, text }, is_cut: false });
+                return Some(Record {
+                    offset,
+                    packet: Packet::Sentence { elapsed: 0, text },
+                    sender: None,
+                    is_cut: false,
+                });
             }
             let code = if next > self.bytes.len() { Code::Cut } else { Code::Damaged };
             self.account.record(Finding { code, offset: offset as u64, bytes: line.len() as u64, id: 10 });

@@ -33,6 +33,8 @@ pub struct Record<'a> {
     pub offset: usize,
     /// What it holds.
     pub packet: Packet<'a>,
+    /// The device that sent it: its address on the bus of NMEA 2000, where the recorder keeps that. Loggers of WIBL do not.
+    pub sender: Option<u8>,
     /// The file ends within it: only sentences are handed out then, and only by [`Framing::Plain`].
     pub is_cut: bool,
 }
@@ -165,7 +167,7 @@ impl<'a> Reader<'a> {
     fn take(&mut self, packet: Packet<'a>, end: usize, is_cut: bool) -> Record<'a> {
         let offset = std::mem::replace(&mut self.at, end);
         self.account.packets += 1;
-        Record { offset, packet, is_cut }
+        Record { offset, packet, sender: None, is_cut }
     }
 }
 

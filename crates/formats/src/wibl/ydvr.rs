@@ -36,6 +36,8 @@ struct Message<'a> {
     time: u16,
     /// `None`: of the recorder itself.
     pgn: Option<u32>,
+    /// Address of the device that sent it.
+    sender: u8,
     data: &'a [u8],
     end: usize,
 }
@@ -55,7 +57,7 @@ fn message(bytes: &[u8], at: usize, is_fast: bool) -> Option<Message<'_>> {
     let (time, id) = header(bytes, at)?;
     let data = &bytes[at + HEADER..];
     if id == SERVICE {
-        return Some(Message { time, pgn: None, data: data.get(..8)?, end: at + HEADER + 8 });
+        return Some(Message { time, pgn: None, sender: 0, data: data.get(..8)?, end: at + HEADER + 8 });
     }
     let pgn = pgn::of_can(id);
     let (skip, length) = match () {
@@ -64,7 +66,8 @@ fn message(bytes: &[u8], at: usize, is_fast: bool) -> Option<Message<'_>> {
         () => (0, 8),
     };
     let data = data.get(skip..skip + length)?;
-    Some(Message { time, pgn: Some(pgn), data, end: at + HEADER + skip + length })
+    let [sender, ..] = id.to_le_bytes();
+    Some(Message { time, pgn: Some(pgn), sender, data, end: at + HEADER + skip + length })
 }
 
 /// The record that begins here, if one could begin behind it. A message that is not known to be sent as several frames may
@@ -149,7 +152,7 @@ impl<'a> Iterator for Ydvr<'a> {
                 pgn::Decoded::Packet(packet) => {
                     let offset = std::mem::replace(&mut self.at, message.end);
                     self.account.packets += 1;
-                    return Some(Record { offset, packet, is_cut: false });
+                    return Some(Record { offset, packet, sender: Some(message.sender), is_cut: false });
                 }
                 pgn::Decoded::NotOurs => self.at = message.end,
                 pgn::Decoded::TooShort => {

@@ -124,8 +124,8 @@ pub(super) fn gather<'a>(bytes: &'a [u8], options: &Options, moment: Moment) -> 
     gatherer.found
 }
 
-fn n2k(message: &'static str) -> Name {
-    Name { message, talker: None }
+fn n2k(message: &'static str, sender: Option<u8>) -> Name {
+    Name { message, talker: None, address: sender }
 }
 
 impl<'a> Gatherer<'a, '_> {
@@ -154,26 +154,35 @@ impl<'a> Gatherer<'a, '_> {
 
     fn take(&mut self, record: &Record<'a>, at: i64) {
         let byte = record.offset as u64;
+        let name = match record.packet {
+            Packet::SystemTime { .. } => n2k("SystemTime", record.sender),
+            Packet::Gnss { .. } => n2k("GNSS", record.sender),
+            Packet::Depth { .. } => n2k("Depth", record.sender),
+            Packet::Sentence { text, .. } => return self.sentence(text, at, byte),
+            _ => return,
+        };
+        if name.address.is_some() && is_among(&self.options.bad_talkers, "", name.message, name.address) {
+            return;
+        }
         match record.packet {
             Packet::SystemTime { stamp, .. } => {
                 self.found.system_time.all += 1;
-                if !self.time(n2k("SystemTime"), at, of_bus(stamp.date, stamp.time), byte) {
+                if !self.time(name, at, of_bus(stamp.date, stamp.time), byte) {
                     self.found.system_time.without_data += 1;
                 }
             }
-            Packet::Gnss { fix, .. } => self.gnss(&fix, at, byte),
+            Packet::Gnss { fix, .. } => self.gnss(name, &fix, at, byte),
             Packet::Depth { depth, .. } => {
                 self.found.depth.all += 1;
-                if !self.depth(n2k("Depth"), at, depth, byte) {
+                if !self.depth(name, at, depth, byte) {
                     self.found.depth.without_data += 1;
                 }
             }
-            Packet::Sentence { text, .. } => self.sentence(text, at, byte),
             _ => {}
         }
     }
 
-    fn gnss(&mut self, fix: &GnssFix, at: i64, byte: u64) {
+    fn gnss(&mut self, name: Name, fix: &GnssFix, at: i64, byte: u64) {
         self.found.gnss.all += 1;
         let is_there = fix.latitude > NOT_AVAILABLE && fix.longitude > NOT_AVAILABLE;
         let is_nowhere = fix.latitude == 0.0 && fix.longitude == 0.0;
@@ -182,8 +191,8 @@ impl<'a> Gatherer<'a, '_> {
             self.found.gnss.without_data += 1;
             self.found.tally.add(What::NoFix, byte);
         } else if is_position(fix.latitude, fix.longitude) {
-            self.fix(n2k("GNSS"), at, fix.latitude, fix.longitude);
-            self.time(n2k("GNSS"), at, of_bus(fix.date, fix.time), byte);
+            self.fix(name, at, fix.latitude, fix.longitude);
+            self.time(name, at, of_bus(fix.date, fix.time), byte);
         } else {
             self.found.tally.add(What::Position, byte);
         }
@@ -200,10 +209,11 @@ impl<'a> Gatherer<'a, '_> {
                 return;
             }
         };
-        if self.is_bad(&sentence) {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        if is_among(&self.options.bad_talkers, text(&sentence.talker), text(&sentence.id), None) {
             return;
         }
-        let name = |message| Name { message, talker: Some(sentence.talker) };
+        let name = |message| Name { message, talker: Some(sentence.talker), address: None };
         let f = sentence.fields::<9>();
         match &sentence.id {
             b"ZDA" => {
@@ -234,15 +244,18 @@ impl<'a> Gatherer<'a, '_> {
         }
     }
 
-    fn is_bad(&self, sentence: &Sentence<'_>) -> bool {
-        self.options.bad_talkers.iter().any(|bad| {
-            let bad = bad.as_bytes();
-            match bad.len() {
-                2 => bad == sentence.talker,
-                3 => bad == sentence.id,
-                _ => bad.starts_with(&sentence.talker) && bad.ends_with(&sentence.id),
-            }
-        })
+    /// Place of a source in the order of preference; `None` if another message is wanted. Preferred devices come first, in
+    /// the order in which they are named.
+    fn rank(&self, order: &[(&str, &str)], name: Name, wanted: Option<&str>) -> Option<usize> {
+        let message = order.iter().position(|(message, _)| *message == name.message)?;
+        if wanted.is_some_and(|wanted| wanted != order[message].1) {
+            return None;
+        }
+        let talker = name.talker.as_ref().and_then(|talker| std::str::from_utf8(talker).ok()).unwrap_or_default();
+        let preferred = &self.options.preferred_talkers;
+        let is_meant = |entry: &String| is_among(std::slice::from_ref(entry), talker, name.message, name.address);
+        let device = preferred.iter().position(is_meant).unwrap_or(preferred.len());
+        Some(device * order.len() + message)
     }
 
     /// True if it is a time; none is told where there is `None`.
@@ -257,7 +270,7 @@ impl<'a> Gatherer<'a, '_> {
         };
         const ORDER: [(&str, &str); 4] =
             [("SystemTime", "system-time"), ("GNSS", "gnss"), ("ZDA", "zda"), ("RMC", "rmc")];
-        if let Some(rank) = rank(&ORDER, name, self.options.time_source.as_deref()) {
+        if let Some(rank) = self.rank(&ORDER, name, self.options.time_source.as_deref()) {
             self.found.times.push(name, rank, at, Reference { at, time });
         }
         true
@@ -281,7 +294,7 @@ impl<'a> Gatherer<'a, '_> {
 
     fn fix(&mut self, name: Name, at: i64, latitude: f64, longitude: f64) {
         const ORDER: [(&str, &str); 3] = [("GNSS", "gnss"), ("GGA", "gga"), ("GLL", "gll")];
-        if let Some(rank) = rank(&ORDER, name, self.options.position_source.as_deref()) {
+        if let Some(rank) = self.rank(&ORDER, name, self.options.position_source.as_deref()) {
             self.found.fixes.push(name, rank, at, Fix { at, latitude, longitude });
         }
     }
@@ -294,17 +307,28 @@ impl<'a> Gatherer<'a, '_> {
             return false;
         }
         const ORDER: [(&str, &str); 3] = [("Depth", "depth"), ("DBT", "dbt"), ("DPT", "dpt")];
-        if let Some(rank) = rank(&ORDER, name, self.options.depth_source.as_deref()) {
+        if let Some(rank) = self.rank(&ORDER, name, self.options.depth_source.as_deref()) {
             self.found.depths.push(name, rank, at, Depth { at, depth, byte });
         }
         true
     }
 }
 
-/// Place of a message in the order of preference; `None` if another one is wanted.
-fn rank(order: &[(&str, &str)], name: Name, wanted: Option<&str>) -> Option<usize> {
-    let rank = order.iter().position(|(message, _)| *message == name.message)?;
-    wanted.is_none_or(|wanted| wanted == order[rank].1).then_some(rank)
+/// Whether one of these means the sender: a talker (`II`), a sentence (`DPT`), both (`IIDPT`), an address (`35`), or an address
+/// and its message (`35/GNSS`).
+pub(super) fn is_among(entries: &[String], talker: &str, message: &str, address: Option<u8>) -> bool {
+    let is_address = |text: &str, address: u8| text.parse::<u8>().is_ok_and(|number| number == address);
+    let is_meant = |entry: &String| match (entry.split_once('/'), address) {
+        (Some((number, of)), Some(address)) => is_address(number, address) && of.eq_ignore_ascii_case(message),
+        (None, Some(address)) => is_address(entry, address),
+        (Some(_), None) => false,
+        (None, None) => match entry.len() {
+            2 => entry == talker,
+            3 => entry == message,
+            _ => entry.strip_prefix(talker).is_some_and(|rest| rest == message),
+        },
+    };
+    entries.iter().any(is_meant)
 }
 
 fn seconds(day: i64, time: &str) -> Option<f64> {

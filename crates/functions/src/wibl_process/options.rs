@@ -56,7 +56,14 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "bad_talkers",
         OptionType::TextList,
         Some("[]"),
-        "Who is not listened to: a talker (`\"II\"`), a sentence (`\"DPT\"`), or a talker's sentence (`\"IIDPT\"`).",
+        "Who is not listened to: a talker (`\"II\"`), a sentence (`\"DPT\"`), a talker's sentence (`\"IIDPT\"`); in files that \
+         tell who sent a message of NMEA 2000 (YDVR), an address (`\"35\"`), or an address and a message (`\"35/GNSS\"`).",
+    ),
+    option(
+        "preferred_talkers",
+        OptionType::TextList,
+        Some("[]"),
+        "Who is listened to first, before the order of the sources: as `bad_talkers`. Not if it covers less than nine tenths.",
     ),
     option(
         "algorithms",
@@ -149,6 +156,8 @@ pub struct Options {
     pub depth_source: Option<String>,
     /// Upper case.
     pub bad_talkers: Vec<String>,
+    /// Upper case, the first first.
+    pub preferred_talkers: Vec<String>,
     /// Algorithms for every file.
     pub algorithms: Vec<String>,
     /// Whether an unknown algorithm refuses the file.
@@ -189,6 +198,7 @@ impl Options {
             position_source: source("position_source"),
             depth_source: source("depth_source"),
             bad_talkers: texts("bad_talkers").iter().map(|talker| talker.to_ascii_uppercase()).collect(),
+            preferred_talkers: texts("preferred_talkers").iter().map(|talker| talker.to_ascii_uppercase()).collect(),
             algorithms: texts("algorithms"),
             reject_unknown: text("unknown_algorithm").as_deref() == Some("reject"),
             time_gap: gap("time_gap", 10_000),
@@ -212,11 +222,12 @@ impl Options {
         if !letters.first().is_some_and(u8::is_ascii_alphabetic) || !letters.iter().all(u8::is_ascii_alphanumeric) {
             return Err(wrong("provider", &self.provider).expected("a letter, and letters and digits behind it"));
         }
-        for talker in &self.bad_talkers {
-            if !matches!(talker.len(), 2 | 3 | 5) || !talker.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                return Err(
-                    wrong("bad_talkers", talker).expected("two, three or five letters, as `II`, `DPT`, `IIDPT`")
-                );
+        let lists = [("bad_talkers", &self.bad_talkers), ("preferred_talkers", &self.preferred_talkers)];
+        for (option, talkers) in lists {
+            if let Some(talker) = talkers.iter().find(|talker| !is_talker(talker)) {
+                return Err(wrong(option, talker).expected(
+                    "two, three or five letters, as `II`, `DPT`, `IIDPT`, or an address of NMEA 2000, as `35`, `35/GNSS`",
+                ));
             }
         }
         for name in &self.algorithms {
@@ -237,6 +248,7 @@ impl Options {
             ("position_source", self.position_source.is_some()),
             ("depth_source", self.depth_source.is_some()),
             ("bad_talkers", !self.bad_talkers.is_empty()),
+            ("preferred_talkers", !self.preferred_talkers.is_empty()),
             ("algorithms", !self.algorithms.is_empty()),
             ("uncertainty", self.uncertainty.is_some()),
         ];
@@ -248,6 +260,16 @@ impl Options {
                     .help("leave it out, or set `rules = \"corrected\"`"))
             }
         }
+    }
+}
+
+/// Whether it can name a device: 252 and above are no addresses of one.
+fn is_talker(text: &str) -> bool {
+    let is_address = |text: &str| text.parse::<u8>().is_ok_and(|address| address < 252);
+    match text.split_once('/') {
+        Some((address, message)) => is_address(address) && ["SYSTEMTIME", "GNSS", "DEPTH"].contains(&message),
+        None if text.bytes().all(|byte| byte.is_ascii_digit()) => is_address(text),
+        None => matches!(text.len(), 2 | 3 | 5) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
     }
 }
 

@@ -10,19 +10,25 @@ const NEARLY: f64 = 0.9;
 /// Sources that are told apart; what more talkers say is left out.
 const MOST: usize = 64;
 
-/// A device and a kind of message: `DBT` of talker `SD`, or `GNSS` of nobody in particular.
+/// A device and a kind of message: `DBT` of talker `SD` (`SDDBT`), `GNSS` of address 35 of a bus of NMEA 2000 (`35/GNSS`), or
+/// `GNSS` of nobody in particular.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Name {
     /// Kind of the message.
     pub message: &'static str,
     /// Talker, of NMEA 0183.
     pub talker: Option<[u8; 2]>,
+    /// Address on the bus, of NMEA 2000.
+    pub address: Option<u8>,
 }
 
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for letter in self.talker.iter().flatten() {
             write!(f, "{}", char::from(*letter))?;
+        }
+        if let Some(address) = self.address {
+            write!(f, "{address}/")?;
         }
         f.write_str(self.message)
     }
@@ -108,8 +114,8 @@ impl<T> Sources<T> {
 mod tests {
     use super::*;
 
-    const GNSS: Name = Name { message: "GNSS", talker: None };
-    const GGA: Name = Name { message: "GGA", talker: Some(*b"GP") };
+    const GNSS: Name = Name { message: "GNSS", talker: None, address: None };
+    const GGA: Name = Name { message: "GGA", talker: Some(*b"GP"), address: None };
 
     fn chosen(gnss: i64, gga: i64, gga_step: i64) -> Name {
         let mut sources = Sources::new(1_000);
@@ -125,5 +131,6 @@ mod tests {
         assert_eq!(chosen(100, 1_000, 100), GNSS, "ten times a second is not ten times the coverage");
         assert_eq!(chosen(0, 3, 1_000), GGA);
         assert_eq!(GGA.to_string(), "GPGGA");
+        assert_eq!(Name { address: Some(35), ..GNSS }.to_string(), "35/GNSS");
     }
 }

@@ -72,6 +72,88 @@ fn a_voyage_recorder_s_soundings_have_the_time_of_the_satellites_across_its_minu
     }
 }
 
+/// The same voyage with a second receiver of address 12, which is 0.01° further north, comes first and has no time.
+fn with_second_receiver(file: &[u8]) -> Vec<u8> {
+    let mut both = file[..14].to_vec();
+    let mut at = 14;
+    while at < file.len() {
+        let id = u32::from_le_bytes(file[at + 2..at + 6].try_into().expect("4 bytes"));
+        let length = if id >> 8 & 0x3_ffff == 129_029 { 6 + 2 + usize::from(file[at + 7]) } else { 14 };
+        let record = &file[at..at + length];
+        if id >> 8 & 0x3_ffff == 129_029 {
+            let mut second = record.to_vec();
+            second[2] = 12;
+            let place = 8 + 7;
+            let north = i64::from_le_bytes(second[place..place + 8].try_into().expect("8 bytes")) + 100_000_000_000_000;
+            second[place..place + 8].copy_from_slice(&north.to_le_bytes());
+            both.extend(second);
+        }
+        both.extend(record);
+        at += length;
+    }
+    both
+}
+
+#[test]
+fn devices_on_the_bus_are_told_apart_by_their_address() {
+    let file = with_second_receiver(&ydvr(200));
+    let latitudes = |more: Value| -> (Vec<f64>, String) {
+        let mut given = json!({ "provider": "UNHJHC", "vessel": VESSEL, "email": "csb@example.org" });
+        given.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let (text, done) = run(&file, &options(&given)).expect("soundings");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        let features = document["features"].as_array().expect("a list").iter();
+        let latitude = |feature: &Value| feature["geometry"]["coordinates"][1].as_f64().expect("a number");
+        (features.map(latitude).collect(), done.note)
+    };
+    let is_north = |latitudes: &[f64]| latitudes.iter().all(|latitude| *latitude > 54.505);
+    let is_south = |latitudes: &[f64]| latitudes.iter().all(|latitude| *latitude < 54.505);
+    let (found, note) = latitudes(json!({}));
+    assert!(is_north(&found) && found.len() == 199, "one receiver, not to and fro between two: {note}");
+    assert!(note.contains("position by 12/GNSS") && note.contains("200 values by 35/GNSS not used"), "{note}");
+    for options in [
+        json!({ "bad_talkers": ["12"] }),
+        json!({ "bad_talkers": ["12/gnss"] }),
+        json!({ "preferred_talkers": ["35"] }),
+        json!({ "preferred_talkers": ["99", "35/GNSS"] }),
+    ] {
+        let (found, note) = latitudes(options.clone());
+        assert!(is_south(&found) && found.len() == 199 && note.contains("position by 35/GNSS"), "{options}: {note}");
+    }
+    let (found, note) = latitudes(json!({ "bad_talkers": ["12/Depth"] }));
+    assert!(is_north(&found), "its position is still believed: {note}");
+    for wrong in ["300", "12/GGA", "/GNSS", "GNSS"] {
+        let given = json!({ "provider": "X", "bad_talkers": [wrong] });
+        let refused = Options::read(given.as_object().expect("an object")).expect_err("a refusal");
+        assert_eq!(refused.code, "R0501", "{wrong}");
+    }
+}
+
+#[test]
+fn a_preferred_talker_of_sentences_comes_first_unless_it_hardly_speaks() {
+    let sentence = |text: &str| {
+        let sum = text.bytes().fold(0_u8, |sum, byte| sum ^ byte);
+        format!("${text}*{sum:02X}\r\n")
+    };
+    let mut log = String::new();
+    for second in 0..60 {
+        log.push_str(&sentence(&format!("GPRMC,1200{second:02}.00,A,5430.00,N,00030.00,W,0.0,0.0,140623,,,A")));
+        log.push_str(&sentence(&format!("GPGGA,1200{second:02}.00,5430.00,N,00030.00,W,1,9,0.9,0,M,0,M,,")));
+        log.push_str(&sentence("SDDPT,12.0,0.0"));
+        log.push_str(&sentence("IIDPT,15.0,0.0"));
+        if second < 20 {
+            log.push_str(&sentence("YDDPT,18.0,0.0"));
+        }
+    }
+    let depth = |talker: &str| {
+        let given = json!({ "provider": "X", "vessel": VESSEL, "email": "a@b.c", "preferred_talkers": [talker] });
+        let (text, _) = run(log.as_bytes(), &options(&given)).expect("soundings");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        document["features"][0]["properties"]["depth"].as_f64().expect("a number")
+    };
+    assert_eq!((depth("SD"), depth("II"), depth("IIDPT"), depth("YD")), (12.0, 15.0, 15.0, 12.0));
+}
+
 #[test]
 fn a_log_of_sentences_is_placed_by_those_that_tell_the_time() {
     let voyage = Voyage { seconds: 600, bus: Bus::Nmea0183, ..Voyage::default() };
