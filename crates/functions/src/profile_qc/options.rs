@@ -22,7 +22,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "rules",
         OptionType::OneOf(rules::NAMES),
         Some("\"corrected\""),
-        "The rule set: `corrected`; `ops_qc-0.6.0`, exactly what that package does, its faults included; `qartod`; `argo`; \
+        "The rule set: `corrected`; `ops_qc-0.6.0`, exactly what that package does, its faults included; `qartod`; `argo`; `gtspp`; \
          or `own`, which has the tests that `tests` names and no others.",
     ),
     optional(

@@ -10,7 +10,7 @@ use tidegate_ocean::rules::{RuleSet, SeveralVessels};
 const OWN: &str = "own";
 
 /// Rule sets that `rules` can name.
-pub(super) const NAMES: &[&str] = &["corrected", "ops_qc-0.6.0", "qartod", "argo", OWN];
+pub(super) const NAMES: &[&str] = &["corrected", "ops_qc-0.6.0", "qartod", "argo", "gtspp", OWN];
 
 /// Variables that a test can be about, as they end its name.
 const MEASURED: [&str; 2] = ["pressure", "temperature"];

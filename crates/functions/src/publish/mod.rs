@@ -16,11 +16,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use object_store::ObjectStoreExt;
 use sha2::{Digest, Sha256};
 use tidegate_engine::{Context, Function, Kind, Outcome, OutputFile};
-use tidegate_model::{self as model, ErrorKind, Failure, KindSpec, Pipeline, Targets, TriggerNeed};
+use tidegate_model::{self as model, ErrorKind, Failure, Key, KindSpec, Pipeline, Targets, TriggerNeed};
 use tidegate_ocean::publication::{Candidate, Private, PublicationRule};
 use tidegate_stores::Table;
+use tidegate_stores::bucket::location;
 
 use crate::profile_qc::status::{self, Book, Cell};
 use crate::profile_qc::{ENDING, Layout, failure};
@@ -76,21 +78,29 @@ impl Function for Publish {
         let now = context.now();
         let (reader, failed) = (input.reader(), known.failed);
         let decided = blocking(move || decide(&QcFile::open(reader)?, &key, failed, now)).await?;
+        let Decided { verdict, name, is_its_own } = decided;
+        // Its row may be lost, or there may be no such table: its name tells, too.
+        let before = known.public_file.or_else(|| is_its_own.then(|| name.clone()));
+        let is_there = match &before {
+            Some(before) => self.is_there(context, before).await?,
+            None => false,
+        };
+        let before = before.filter(|_| is_there);
         let mut outcome = Outcome::default();
-        if let Ok(name) = &decided {
+        if verdict.is_ok() {
             let mut note = format!("public as `{name}`");
-            if let Some(before) = known.public_file.as_ref().filter(|before| *before != name) {
+            if let Some(before) = before.as_ref().filter(|before| **before != name) {
                 note.push_str(&format!("; it was public as `{before}` before: delete that"));
             }
             outcome.note = Some(note);
-            self.write(context, input.reader(), name, now).await?;
+            self.write(context, input.reader(), &name, now).await?;
         }
         if let Some(table) = &self.options.deployments {
-            let file = decided.as_ref().ok().or(known.public_file.as_ref()).cloned();
+            let file = if verdict.is_ok() { Some(name) } else { before.clone() };
             let mut cells = status::of_key(&deployment);
             for (name, text) in [
-                ("is_public", Some(if decided.is_ok() { "yes" } else { "no" }.to_owned())),
-                ("why_private", decided.as_ref().err().map(|private| private.message().to_owned())),
+                ("is_public", Some(if verdict.is_ok() { "yes" } else { "no" }.to_owned())),
+                ("why_private", verdict.as_ref().err().map(|private| private.message().to_owned())),
                 ("public_file", file),
                 ("decided_at", Some(now.to_string())),
             ] {
@@ -98,11 +108,11 @@ impl Function for Publish {
             }
             self.book.put(context, table, cells).await?;
         }
-        let Err(private) = decided else { return Ok(outcome) };
-        if let Some(file) = known.public_file {
+        let Err(private) = verdict else { return Ok(outcome) };
+        if let Some(file) = before {
             let reason = format!("`{file}` is public, but may not be any more: {}", private.message());
             return Err(Failure::new("R0342", ErrorKind::Invalid, reason).help(format!(
-                "delete `{file}` from the bucket `{}`, and `public_file` from its row; or correct the vessel table",
+                "delete `{file}` from the bucket `{}`, then `tidegate failures retry`; or correct the vessel table",
                 self.options.bucket
             )));
         }
@@ -111,6 +121,16 @@ impl Function for Publish {
 }
 
 impl Publish {
+    /// Whether a file is public just now.
+    async fn is_there(&self, context: &Context, name: &str) -> Result<bool, Failure> {
+        let Ok(key) = Key::new(name) else { return Ok(false) };
+        match context.written(&self.options.bucket)?.head(&location(&key)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(tidegate_stores::Error::from(error).into_failure("R0005")),
+        }
+    }
+
     async fn write(
         &self,
         context: &Context,
@@ -144,13 +164,17 @@ async fn known(table: &dyn Table, deployment: &str) -> Result<Known, Failure> {
     Ok(known)
 }
 
-/// The name under which the file may be public, or why it may not.
-fn decide<R: Read + Seek>(
-    file: &QcFile<R>,
-    key: &str,
-    has_failed: bool,
-    now: Timestamp,
-) -> Result<Result<String, Private>, Failure> {
+/// Whether a deployment may be public.
+struct Decided {
+    verdict: Result<(), Private>,
+    /// The name under which it is public, if it is.
+    name: String,
+    /// No other deployment has that name.
+    is_its_own: bool,
+}
+
+/// Decides whether the file may be public, and under which name.
+fn decide<R: Read + Seek>(file: &QcFile<R>, key: &str, has_failed: bool, now: Timestamp) -> Result<Decided, Failure> {
     let (public, date) = (file.attribute("public"), file.attribute("publication_date"));
     let (mut first, mut last) = (f64::NAN, f64::NAN);
     for time in file.times() {
@@ -170,7 +194,8 @@ fn decide<R: Read + Seek>(
             now: now.as_microsecond(),
         }),
     };
-    Ok(verdict.map(|()| public_name(file, key, first, last)))
+    let name = public_name(file, key, first, last);
+    Ok(Decided { verdict, name, is_its_own: file.layout == Layout::Cf && !first.is_nan() })
 }
 
 /// A name that tells when a deployment ended and nothing of whose it was. Two that ended in the same second have different
@@ -278,9 +303,10 @@ mod tests {
         };
         let now = NOW.parse().expect("a time");
         let file = QcFile::open(Cursor::new(bytes))?;
-        match decide(&file, "a_1_qc.nc", false, now)? {
+        let Decided { verdict, name, .. } = decide(&file, "a_1_qc.nc", false, now)?;
+        match verdict {
             Err(_) => Ok(None),
-            Ok(name) => write(Vec::new(), &file, &options, &name, now).map(Some),
+            Ok(()) => write(Vec::new(), &file, &options, &name, now).map(Some),
         }
     }
 

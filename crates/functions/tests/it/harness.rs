@@ -19,7 +19,7 @@ use tidegate_stores::database::sqlite::SqliteDatabase;
 use tidegate_stores::mail::{Courier, Directory, SqliteOutbox};
 use tidegate_stores::sqlite::State;
 use tidegate_stores::table::SqliteTables;
-use tidegate_stores::{Database, Ledger, Page, RunFilter, RunRecord, Table, Tables, WorkerId, watch};
+use tidegate_stores::{Database, FailureFilter, Ledger, Page, RunFilter, RunRecord, Table, Tables, WorkerId, watch};
 use tokio_util::sync::CancellationToken;
 
 /// A pipeline in a directory that goes with it.
@@ -137,6 +137,13 @@ impl House {
     pub(crate) async fn table(&self, name: &str) -> Arc<dyn Table> {
         let place = SqliteTables::new(self.path(".tidegate/tables.db"));
         place.table(name).await.expect("a table")
+    }
+
+    /// `tidegate failures retry --code CODE`; nothing is worked on yet.
+    pub(crate) async fn retry(&self, code: &str) {
+        let filter = FailureFilter { code: Some(code.to_owned()), ..FailureFilter::default() };
+        let retried = self.engine.retry(filter).await.expect("a retry");
+        assert!(retried.runs > 0, "no failure has the code {code}");
     }
 
     /// `tidegate run --once`; then every run, newest first.

@@ -100,7 +100,7 @@ pub struct RuleChange {
 
 impl RuleSet {
     /// The rule sets that are built in.
-    pub const NAMES: &[&str] = &["corrected", "ops_qc-0.6.0", "qartod", "argo"];
+    pub const NAMES: &[&str] = &["corrected", "ops_qc-0.6.0", "qartod", "argo", "gtspp"];
 
     /// A rule set that is built in.
     ///
@@ -113,6 +113,7 @@ impl RuleSet {
             "ops_qc-0.6.0" => Ok(set(Conduct::OpsQc, Scheme::Iode, sets::ops_qc())),
             "qartod" => Ok(set(Conduct::Corrected, Scheme::Qartod, sets::qartod())),
             "argo" => Ok(set(Conduct::Corrected, Scheme::Iode, sets::argo())),
+            "gtspp" => Ok(set(Conduct::Corrected, Scheme::Iode, sets::gtspp())),
             _ => Err(format!("no rule set is called `{name}`; there are `{}`", Self::NAMES.join("`, `"))),
         }
     }

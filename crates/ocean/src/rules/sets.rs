@@ -101,3 +101,20 @@ pub(super) fn argo() -> Vec<Test> {
         Test::GtsppEnvelope(Default::default()),
     ]
 }
+
+/// GTSPP's real-time tests of a profile of temperature whose thresholds are certain: gradient (10 degrees C), spike (2) and
+/// envelope, at any depth. Formulas are those of Argo's tests of that name.
+///
+/// Source: GTSPP real-time quality control (IOC Manuals and Guides 22), as CoTeDe's rule set `gtspp` has it. Its tests of
+/// climatology, land, speed and digit rollover are left out: their data or limits are not at hand.
+pub(super) fn gtspp() -> Vec<Test> {
+    let spike =
+        spike::Spike { suspect: 2.0, fail: 2.0, suspect_deep: 2.0, fail_deep: 2.0, ..spike::Spike::temperature() };
+    vec![
+        Test::ImpossibleDate(Default::default()),
+        Test::ImpossibleLocation(Default::default()),
+        Test::ArgoGradient(argo::Gradient { shallow: 10.0, deep: 10.0 }),
+        Test::Spike(spike),
+        Test::GtsppEnvelope(Default::default()),
+    ]
+}

@@ -303,6 +303,29 @@ fn decisions_of_people_win_and_are_told() {
 }
 
 #[test]
+fn gtspp_has_its_own_limits() {
+    let rules = RuleSet::named("gtspp").expect("built in");
+    let checked = |at: usize, temperature: f64| {
+        let mut rows = cast();
+        rows[at].temperature = temperature;
+        run_with(deployment(&rows, &[]), &rules, vec![vessel("Bottom trawl", "01/01/2020")], &[])
+    };
+    let doubted_by = |checked: &Checked, test: &str| doubted(&flags(checked, test));
+    // At 10 dbar 17.5 degrees are usual here.
+    let usual = checked(10, 17.5);
+    for test in ["spike_temperature", "argo_gradient", "gtspp_envelope"] {
+        assert!(doubted_by(&usual, test).is_empty(), "{test}");
+    }
+    let spike = checked(10, 19.6);
+    assert_eq!(doubted_by(&spike, "spike_temperature"), [10], "2.1 degrees stand out");
+    assert!(doubted_by(&checked(10, 19.4), "spike_temperature").is_empty(), "1.9 do not");
+    assert!(doubted_by(&spike, "argo_gradient").is_empty());
+    let wild = checked(10, 38.0);
+    assert_eq!(doubted_by(&wild, "argo_gradient"), [9, 10, 11], "20.5 degrees off, and its neighbours 10.25");
+    assert_eq!(doubted_by(&wild, "gtspp_envelope"), [10]);
+}
+
+#[test]
 fn a_rule_set_is_data() {
     for name in RuleSet::NAMES {
         let rules = RuleSet::named(name).expect("built in");

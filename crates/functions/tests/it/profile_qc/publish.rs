@@ -104,6 +104,46 @@ async fn what_was_public_and_may_not_be_any_more_is_told() {
     let failure = failed.failure.as_ref().expect("a failure");
     assert_eq!((failed.function.as_str(), failure.code.as_str()), ("publish", "R0342"));
     assert!(failure.reason.contains(&key), "{failure}");
+    assert_eq!(status_of(&house).await, ["no".to_owned(), key.clone()]);
+
+    std::fs::remove_file(house.path(&format!("buckets/public/{key}"))).expect("it was public");
+    house.retry("R0342").await;
+    let after = house.run_once().await;
+    let retried = after.iter().find(|run| run.run == failed.run).expect("the same run");
+    let note = retried.note.as_deref().expect("a note");
+    assert!(note.starts_with("stays private: "), "{note}");
+    assert_eq!(status_of(&house).await, ["no", "-"], "what was deleted is public no more");
+}
+
+/// `is_public` and `public_file` of the only deployment.
+async fn status_of(house: &House) -> Vec<String> {
+    let table = house.table("deployments").await;
+    let (columns, _) = table.columns().await.expect("columns").expect("a table");
+    let rows = tidegate_stores::testing::table::rows(table.as_ref()).await;
+    let place = |name: &str| columns.iter().position(|(known, _)| known == name).expect("a column");
+    ["is_public", "public_file"].map(|name| rows[0][place(name)].clone()).to_vec()
+}
+
+#[tokio::test]
+async fn what_was_public_is_known_without_a_table_of_deployments() {
+    let without = |public: &str| {
+        let text = pipeline("", "").replace("into = [\"public\", \"deployments\"]", "into = \"public\"");
+        assert_ne!(text, pipeline("", ""));
+        let table = format!("{VESSELS}{}", vessel("1", "Bottom trawl", 101, 5101, public));
+        (text, table)
+    };
+    let (text, table) = without("True");
+    let house = House::new(&text);
+    house.write("buckets/participation/vessels.csv", table);
+    house.write("buckets/raw/0101/MOANA_0101_1.csv", deployment(101, 5101));
+    house.run_once().await;
+    let key = objects(&house, "public").remove(0);
+    house.write("buckets/participation/vessels-2.csv", without("False").1);
+    house.write("buckets/raw/0101/MOANA_0101_1.csv", format!("{}\n", deployment(101, 5101)));
+    let runs = house.run_once().await;
+    let failed = runs.iter().find(|run| run.state == RunState::Failed).expect("a failure");
+    let failure = failed.failure.as_ref().expect("a failure");
+    assert!(failure.code == "R0342" && failure.reason.contains(&key), "{failure}");
 }
 
 #[tokio::test]
