@@ -76,6 +76,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn in_member(mut self, name: &str) -> Self {
+        self.member = Some(name.to_owned());
+        self
+    }
+
     pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
         self.expected = Some(expected.into());
         self

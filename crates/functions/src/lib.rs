@@ -16,6 +16,7 @@ mod predecessor;
 pub mod profile_qc;
 pub mod publish;
 pub mod report;
+mod rows;
 #[cfg(feature = "sql")]
 pub mod sql;
 pub mod summarise;

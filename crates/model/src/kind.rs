@@ -55,6 +55,8 @@ pub enum OptionType {
     Bucket,
     /// The name of a table of the file; it counts as use of that table.
     Table,
+    /// A table from names of tables of the file to texts; each counts as used.
+    TableMap,
 }
 
 /// One option of a kind, as it stands under `with`.

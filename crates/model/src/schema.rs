@@ -139,7 +139,9 @@ fn value_schema(option: OptionType) -> Value {
         OptionType::TextList => json!({ "type": "array", "items": { "type": "string" } }),
         OptionType::TextOrList => text_or_list(),
         OptionType::MapOf(words) => json!({ "type": "object", "additionalProperties": { "enum": words } }),
-        OptionType::TextMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        OptionType::TextMap | OptionType::TableMap => {
+            json!({ "type": "object", "additionalProperties": { "type": "string" } })
+        }
         OptionType::Data => json!({ "type": "object" }),
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! A [`Statement`] is one plain SELECT, and tells which tables it names. A [`Session`] is given an [`Input`] for each name,
 //! and runs statements in bounded memory; rows come as batches. A statement reaches nothing but its inputs: no files, no
-//! settings, no clock, no chance. What may stand in it besides standard SQL is in `docs/functions/sql.md`.
+//! settings, no clock, no chance. Where a table's columns differ from one time to the next, [`Session::register_for`] makes up
+//! for those that a statement names. What may stand in it besides standard SQL is in `docs/functions/sql.md`.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -11,6 +12,7 @@ mod currency;
 mod failure;
 mod functions;
 mod input;
+mod lacking;
 mod session;
 mod statement;
 

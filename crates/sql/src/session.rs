@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use datafusion::common::TableReference;
+use datafusion::common::{DataFusionError, TableReference};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
@@ -47,15 +47,19 @@ impl Session {
             .with_temp_file_path(&limits.scratch)
             .build_arc()
             .map_err(|error| of_run("a statement", &error, &Slot::default()))?;
-        // One partition: rows come in the same order each time, and inputs are read on threads of their own anyway.
-        let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(BATCH);
-        let options = config.options_mut();
-        options.sql_parser.collect_spans = true;
-        options.sql_parser.map_string_types_to_utf8view = false;
-        options.execution.sort_spill_reservation_bytes = (limits.memory / 8).min(10 << 20);
-        let context = SessionContext::new_with_config_rt(config, runtime);
+        let mut config = config();
+        config.options_mut().execution.sort_spill_reservation_bytes = (limits.memory / 8).min(10 << 20);
+        Ok(Self::of(SessionContext::new_with_config_rt(config, runtime)))
+    }
+
+    /// A session in which statements are held against tables, and never run.
+    pub(crate) fn without_files() -> Self {
+        Self::of(SessionContext::new_with_config(config()))
+    }
+
+    fn of(context: SessionContext) -> Self {
         functions::register(&context);
-        Ok(Self { context, slot: Slot::default() })
+        Self { context, slot: Slot::default() }
     }
 
     /// Adds a table, in place of one of the same name.
@@ -92,9 +96,14 @@ impl Session {
         Ok(Rows { stream, name: statement.name.clone(), slot: self.slot.clone() })
     }
 
+    /// The plan of a statement, or what DataFusion says against it.
+    pub(crate) async fn try_plan(&self, statement: &Statement) -> Result<LogicalPlan, DataFusionError> {
+        self.context.state().statement_to_plan(statement.parsed.clone()).await
+    }
+
     async fn plan(&self, statement: &Statement) -> Result<LogicalPlan, Failure> {
         let failed = |error| of_plan(&statement.name, &error);
-        let plan = self.context.state().statement_to_plan(statement.parsed.clone()).await.map_err(failed)?;
+        let plan = self.try_plan(statement).await.map_err(failed)?;
         SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
@@ -103,6 +112,15 @@ impl Session {
             .map_err(|error| Failure::new("R1002", ErrorKind::Invalid, format!("{}: {error}", statement.name)))?;
         Ok(plan)
     }
+}
+
+fn config() -> SessionConfig {
+    // One partition: rows come in the same order each time, and inputs are read on threads of their own anyway.
+    let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(BATCH);
+    let options = config.options_mut();
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    config
 }
 
 /// What a statement gives, batch by batch.

@@ -217,7 +217,7 @@ fn refused(entry: &Entry, error: &Error) -> Refused {
 }
 
 /// Whether the content is at fault, and not the place it is read from.
-pub(super) fn is_of_content(error: &Error) -> bool {
+pub(crate) fn is_of_content(error: &Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause {
         Some(cause) => cause.kind() == io::ErrorKind::InvalidData,

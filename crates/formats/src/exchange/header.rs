@@ -160,7 +160,7 @@ pub(super) fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// UTF-8, or else ISO-8859-1.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
@@ -211,7 +211,7 @@ pub(crate) fn detect(head: &[u8]) -> Option<Kind> {
 }
 
 /// Kind and stamp of a title line.
-pub(super) fn title_of(title: &[u8]) -> Option<(Kind, &[u8])> {
+pub(crate) fn title_of(title: &[u8]) -> Option<(Kind, &[u8])> {
     let title = title.trim_ascii_end();
     let (kind, rest) = match (title.strip_prefix(b"BOTTLE"), title.strip_prefix(b"CTD")) {
         (Some(rest), _) => (Kind::Bottle, rest),

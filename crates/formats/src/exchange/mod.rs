@@ -34,11 +34,12 @@ mod summarise;
 
 use std::io::Read;
 
+pub(crate) use archive::is_of_content;
 pub use archive::{Options, archive, seed_of};
 pub use casts::{Position, position};
 pub use fields::{Field, Value};
-pub(crate) use header::detect;
 pub use header::{Column, Header, Kind};
+pub(crate) use header::{detect, text, title_of};
 pub use known::{Known, known_parameter};
 pub use profiles::{Data, Profiles};
 pub use reader::{Reader, Row};

@@ -2,12 +2,14 @@
 //!
 //! | content | a row is | columns |
 //! |---|---|---|
+//! | WHP-Exchange, or an archive of casts | a data line as wide as the header | those of the cast, parameters and their flags |
 //! | CSV | a line as wide as the header | whole numbers, numbers or texts, as all of their values are |
 //! | Parquet | a row | as they are |
 //! | Moana CSV | a row that can be used | time, position, pressure, temperature |
 //! | NetCDF | a place of the largest variable | that variable, those with the same dimensions or some of them |
 
 mod csv;
+mod exchange;
 mod moana;
 mod netcdf;
 mod parquet;
@@ -44,6 +46,8 @@ pub trait Rows: Send {
 /// As the reader of the format.
 pub fn open<S: Read + Seek + Send + 'static>(open: &Open<S>, format: &str) -> Result<Option<Box<dyn Rows>>, Error> {
     Ok(Some(match format {
+        "exchange-bottle" | "exchange-ctd" => Box::new(exchange::Rows::open(open, false)?),
+        "zip" => Box::new(exchange::Rows::open(open, true)?),
         "csv" => Box::new(csv::Rows::open(open)?),
         "moana" => Box::new(moana::Rows::open(open())?),
         "netcdf" => Box::new(netcdf::Rows::open(open())?),

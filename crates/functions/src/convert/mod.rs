@@ -176,7 +176,7 @@ fn stem_of(key: &str) -> &str {
 }
 
 /// What the object is, whatever it is called.
-fn look(input: &Input, key: &str) -> Result<&'static str, Failure> {
+pub(crate) fn look(input: &Input, key: &str) -> Result<&'static str, Failure> {
     let mut head = Vec::new();
     input.reader().take(HEAD).read_to_end(&mut head).map_err(|error| format_failure(error.into()))?;
     Ok(sniff(&head, key))

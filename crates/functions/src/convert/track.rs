@@ -10,7 +10,8 @@ use tidegate_formats::netcdf::{Attribute, Source as Values};
 use tidegate_model::{ErrorKind, Failure};
 use tokio::task::spawn_blocking;
 
-use super::{Options, Source, counted, sheet};
+use super::{Options, Source, counted};
+use crate::rows;
 use crate::summarise::{format_failure, joined};
 use crate::wibl_process::soundings;
 
@@ -124,7 +125,7 @@ impl Track {
 
     /// Soundings of a logger, which are made at the surface.
     fn sounded(source: &Source, now: Timestamp) -> Result<Self, Failure> {
-        let found = soundings(&sheet::read(&source.input)?, now)?;
+        let found = soundings(&rows::read(&source.input)?, now)?;
         let column =
             |of: fn(&tidegate_formats::geojson::Point) -> f64| found.points.iter().map(of).collect::<Vec<f64>>();
         let standard_name = "sea_floor_depth_below_sea_surface";

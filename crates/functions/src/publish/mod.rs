@@ -40,7 +40,7 @@ pub static SPEC: KindSpec = KindSpec {
     buckets: Targets::One,
     databases: Targets::None,
     mail: Targets::None,
-    looks_back: false,
+    looks_back: true,
     options: options::OPTIONS,
 };
 

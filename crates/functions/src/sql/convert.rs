@@ -95,7 +95,7 @@ impl Converter {
 
 /// The values in another type, NULL where one would become another value: a text must be what the type is written as, and
 /// everything else must come back the same when it is converted back.
-fn exact(array: &ArrayRef, to: SqlType) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn exact(array: &ArrayRef, to: SqlType) -> Result<ArrayRef, ArrowError> {
     let target = to.arrow();
     match array.data_type() {
         DataType::Null => Ok(new_null_array(&target, array.len())),

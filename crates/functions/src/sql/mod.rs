@@ -33,6 +33,7 @@ use tidegate_model::{
 };
 
 use crate::summarise::joined;
+pub(crate) use convert::exact;
 use state::State;
 use transform::Transform;
 

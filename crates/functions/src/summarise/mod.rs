@@ -2,10 +2,20 @@
 //! when, and what is odd about it.
 //!
 //! Reading and counting is pure ([`tidegate_formats::review`]); here is what becomes of it: a [`row`](row::COLUMNS) in a
-//! table, keyed by the object's name, and if asked for one more in a table of all contents there ever were. What a user
-//! must know is in `docs/functions/summarise.md`.
+//! table, keyed by the object's name, and if asked for one more in a table of all contents there ever were. The user's own
+//! [`statements`] over the file's rows give further columns, and rows of further tables. What a user must know is in
+//! `docs/functions/summarise.md`.
 
+#[cfg(feature = "sql")]
+mod names;
 mod row;
+#[cfg(feature = "sql")]
+mod statements;
+#[cfg(not(feature = "sql"))]
+#[path = "without_sql.rs"]
+mod statements;
+#[cfg(feature = "sql")]
+mod values;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -24,6 +34,7 @@ use tidegate_stores::{Load, LoadMode, OnDuplicate, Reject, Table};
 use tokio::task::spawn_blocking;
 
 pub use row::COLUMNS;
+use statements::{Columns, Statements};
 
 /// Most threads that read one archive.
 const THREADS: usize = 4;
@@ -42,14 +53,38 @@ pub static SPEC: KindSpec = KindSpec {
     databases: Targets::None,
     mail: Targets::None,
     looks_back: false,
-    options: &[OptionSpec {
-        name: "history",
-        takes: OptionType::Table,
-        default: None,
-        required: false,
-        doc: "A table that keeps a row for every content that a file ever had, keyed by `filename` and `sha256`; the \
-              table in `into` has the latest.",
-    }],
+    options: &[
+        OptionSpec {
+            name: "history",
+            takes: OptionType::Table,
+            default: None,
+            required: false,
+            doc: "A table that keeps a row for every content that a file ever had, keyed by `filename` and `sha256`; \
+                  the table in `into` has the latest.",
+        },
+        OptionSpec {
+            name: "columns",
+            takes: OptionType::Text,
+            default: None,
+            required: false,
+            doc: "A SELECT over the file's rows, the table `object`, that gives one row: further columns of the file's.",
+        },
+        OptionSpec {
+            name: "rows",
+            takes: OptionType::TableMap,
+            default: None,
+            required: false,
+            doc: "For each of these tables, keyed by `filename` and further columns, a SELECT over the file's rows that \
+                  gives its rows. They replace those of the file's earlier content.",
+        },
+        OptionSpec {
+            name: "memory",
+            takes: OptionType::Integer(16, 1 << 20),
+            default: Some("64"),
+            required: false,
+            doc: "MB that a statement may hold while it runs. Sorting and grouping go on in files beyond it, joins fail.",
+        },
+    ],
 };
 
 /// The kind, for the catalog.
@@ -58,6 +93,7 @@ pub static KIND: Kind = Kind { spec: &SPEC, build };
 struct Summarise {
     latest: Target,
     history: Option<Target>,
+    statements: Option<Statements>,
 }
 
 /// A table, and the names of its key columns.
@@ -92,7 +128,8 @@ fn build(function: &model::Function, pipeline: &Pipeline) -> Result<Box<dyn Func
     })?;
     let history = function.options.get("history").and_then(|name| name.as_str());
     let history = history.map(|name| Target::new(name, &["filename", "sha256"], pipeline)).transpose()?;
-    Ok(Box::new(Summarise { latest: Target::new(table, &["filename"], pipeline)?, history }))
+    let statements = Statements::of(function, pipeline)?;
+    Ok(Box::new(Summarise { latest: Target::new(table, &["filename"], pipeline)?, history, statements }))
 }
 
 #[async_trait]
@@ -102,18 +139,30 @@ impl Function for Summarise {
         let key = context.object()?.key.clone();
         let token = context.cancellation();
         let name = key.clone();
-        let work = spawn_blocking(move || look(&input, &name, &|| token.is_cancelled()));
+        let looked = Arc::clone(&input);
+        let work = spawn_blocking(move || look(&looked, &name, &|| token.is_cancelled()));
         let (statistics, sha256, size) = joined(work.await)??;
+        let found = match &self.statements {
+            Some(statements) => Some(statements.run(context, &input).await?),
+            None => None,
+        };
         context.ensure_current().await?;
+        let mut told = outcome(&statistics);
+        let mut columns = Columns::default();
+        if let Some(found) = found {
+            told.note.get_or_insert_default().push_str(&found.note);
+            columns = found.commit().await?;
+        }
         // Both at once: what is written at the same moment shares a commit.
-        let (statistics, key, sha256) = (&statistics, key.as_str(), sha256.as_str());
+        let (statistics, key, sha256, columns) = (&statistics, key.as_str(), sha256.as_str(), &columns);
         try_join_all(std::iter::once(&self.latest).chain(&self.history).map(async |target| {
             let table = context.table(&target.table)?;
             let row = row::of(statistics, key, sha256, size, &target.key)?;
+            let row = columns.join(row, table.as_ref(), context.table_spec(&target.table)).await?;
             write(table.as_ref(), context, target, row).await
         }))
         .await?;
-        Ok(outcome(statistics))
+        Ok(told)
     }
 }
 

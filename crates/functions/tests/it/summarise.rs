@@ -1,5 +1,8 @@
 //! `summarise`: one row a file, whatever the file; the reason where there can be none; the history of contents.
 
+#[cfg(feature = "sql")]
+mod statements;
+
 use std::fs;
 use std::path::PathBuf;
 

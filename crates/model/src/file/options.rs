@@ -56,9 +56,12 @@ pub(super) fn check(
         let span = span_of(item, &key.span().unwrap_or_else(|| function_span.clone()));
         let Some(value) = read(option, item, &span, report) else { continue };
         if let (OptionType::Bucket | OptionType::Table, Value::String(name)) = (option.takes, &value) {
-            let named = Spanned::new(name.clone(), span);
+            let named = Spanned::new(name.clone(), span.clone());
             let uses = if option.takes == OptionType::Bucket { &mut options.buckets } else { &mut options.tables };
             uses.push(named);
+        }
+        if let (OptionType::TableMap, Some(map)) = (option.takes, item.as_table_like()) {
+            options.tables.extend(entries(map, &span).map(|(name, at, _)| Spanned::new(name.to_owned(), at)));
         }
         if let (OptionType::Secret, Value::String(name)) = (option.takes, &value) {
             options.secrets.push(name.clone());
@@ -97,7 +100,7 @@ fn read(option: &OptionSpec, item: &Item, span: &Range<usize>, report: &mut Repo
         OptionType::TextList | OptionType::TextOrList => {
             read_texts(name, item, span, &expected, report).map(texts).map(Value::Array)
         }
-        OptionType::MapOf(_) | OptionType::TextMap => {
+        OptionType::MapOf(_) | OptionType::TextMap | OptionType::TableMap => {
             let words = if let OptionType::MapOf(words) = option.takes { Some(words) } else { None };
             let map = read_map(name, item, span, words, report)?;
             Some(Value::Object(map.into_iter().map(|(key, word)| (key.value, Value::String(word.value))).collect()))
@@ -185,7 +188,7 @@ pub(crate) fn default_value(takes: OptionType, text: &str) -> Option<Value> {
             toml_edit::Value::InlineTable(table) => data(&table),
             _ => return None,
         },
-        OptionType::MapOf(_) | OptionType::TextMap => match as_toml()? {
+        OptionType::MapOf(_) | OptionType::TextMap | OptionType::TableMap => match as_toml()? {
             toml_edit::Value::InlineTable(table) => Value::Object(
                 table.iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value.as_str()?)))).collect(),
             ),

@@ -291,6 +291,7 @@ pub(crate) fn option_expectation(option: OptionType) -> String {
         OptionType::Secret => "a reference to a secret, `{ secret = \"name\" }`".to_owned(),
         OptionType::Bucket => "the name of a bucket, as text".to_owned(),
         OptionType::Table => "the name of a table, as text".to_owned(),
+        OptionType::TableMap => "a table from names of tables to texts".to_owned(),
     }
 }
 

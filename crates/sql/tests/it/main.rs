@@ -175,3 +175,90 @@ async fn what_does_not_fit_into_memory_is_sorted_on_disk() {
     assert!(batches[0].column(0).as_primitive::<Int64Type>().value(0) > 1_000_000);
     assert!(!batches[0].column(0).is_null(0));
 }
+
+/// Columns that a statement gets beside those of `sale`, and what it gives.
+async fn run_loosely(text: &str) -> Result<(Vec<String>, Vec<RecordBatch>), Failure> {
+    let (session, _scratch) = session(1 << 24);
+    let statement = Statement::parse("columns", text)?;
+    let input = Input::of_batches(schema(), vec![batch(&[(1, "GBP", 10), (2, "JPY", 12)])]);
+    let find = |name: &str| (name == "Id [1]").then_some(0);
+    let lacking = session.register_for(&statement, "object", &input, &find).await?;
+    let mut rows = session.run(&statement).await?;
+    let mut batches = Vec::new();
+    while let Some(batch) = rows.next().await {
+        batches.push(batch?);
+    }
+    Ok((lacking, batches))
+}
+
+#[tokio::test]
+async fn columns_that_a_table_lacks_are_null_and_told() {
+    let (lacking, batches) = run_loosely(
+        "SELECT max(ID) AS id, max(\"Id [1]\") AS twin, max(OXYGEN) AS most, count(salt) AS n FROM object o",
+    )
+    .await
+    .expect("a row");
+    assert_eq!(lacking, ["oxygen", "salt"]);
+    let row = &batches[0];
+    assert_eq!(
+        (row.column(0).as_primitive::<Int32Type>().value(0), row.column(1).as_primitive::<Int32Type>().value(0)),
+        (2, 2)
+    );
+    assert!(row.column(2).is_null(0) && *row.column(2).data_type() == DataType::Float64);
+    assert_eq!(row.column(3).as_primitive::<Int64Type>().value(0), 0);
+    for (text, expected) in [
+        ("SELECT upper(title) AS t FROM object", vec!["title"]),
+        (
+            "SELECT avg(depth) AS d, max(strict_date(day_of)) AS t, max(depth) FILTER (WHERE object.flag = 2) AS f FROM object",
+            vec!["depth", "day_of", "flag"],
+        ),
+        (
+            "WITH t AS (SELECT salt AS s FROM object) SELECT max(s) AS s FROM t WHERE s > (SELECT avg(salt) FROM object)",
+            vec!["salt"],
+        ),
+        (
+            "SELECT code, row_number() OVER (PARTITION BY cruise ORDER BY id) AS n FROM object ORDER BY n",
+            vec!["cruise"],
+        ),
+        (
+            "SELECT o.code AS code, max(o.\"Salt [PSU]\") AS s FROM object o GROUP BY o.code HAVING count(*) > 0",
+            vec!["Salt [PSU]"],
+        ),
+    ] {
+        let (lacking, _) = run_loosely(text).await.unwrap_or_else(|failure| panic!("{text}: {failure}"));
+        let mut lacking: Vec<&str> = lacking.iter().map(String::as_str).collect();
+        let mut expected = expected;
+        lacking.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(lacking, expected, "{text}");
+    }
+    let failure =
+        run_loosely("WITH t AS (SELECT id FROM object)\nSELECT nothing FROM t").await.expect_err("no column of t");
+    assert_eq!((failure.code.as_str(), failure.place.line), ("R1003", Some(2)), "{failure}");
+    assert!(failure.reason.contains("nothing"), "{failure}");
+}
+
+#[test]
+fn a_statement_is_checked_before_there_is_a_table() {
+    let check = |text: &str| Statement::parse("columns", text)?.check("object");
+    assert_eq!(check("SELECT max(CTDPRS) AS deepest, count(*) AS n FROM object").expect("columns"), ["deepest", "n"]);
+    assert_eq!(
+        check("SELECT avg(a) AS a, max(upper(b)) AS b, min(strict_date(c)) AS c, max(d - e) AS d FROM object WHERE f")
+            .expect("columns")
+            .len(),
+        4
+    );
+    assert_eq!(check("SELECT count(*) AS n FROM (SELECT * FROM object)").expect("columns"), ["n"]);
+    for (text, told) in [
+        ("SELECT maximum(a) AS a\nFROM object", "maximum"),
+        ("SELECT a FROM other", "other"),
+        ("SELECT * FROM object", "`*`"),
+        ("SELECT *, 1 AS one FROM object", "`*`"),
+        ("SELECT random() AS a FROM object", "random"),
+        ("SELECT a, max(b) AS b FROM object", "a"),
+    ] {
+        let failure = check(text).expect_err(text);
+        assert_eq!((failure.code.as_str(), failure.kind), ("R1003", ErrorKind::Invalid), "{text}");
+        assert!(failure.reason.starts_with("columns:") && failure.reason.contains(told), "{failure}");
+    }
+}

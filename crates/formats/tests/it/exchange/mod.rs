@@ -5,6 +5,7 @@ mod convert;
 mod faults;
 mod forms;
 mod real;
+mod rows;
 
 use std::io::Cursor;
 
