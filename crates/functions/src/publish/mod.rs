@@ -124,7 +124,7 @@ impl Publish {
     /// Whether a file is public just now.
     async fn is_there(&self, context: &Context, name: &str) -> Result<bool, Failure> {
         let Ok(key) = Key::new(name) else { return Ok(false) };
-        match context.written(&self.options.bucket)?.head(&location(&key)).await {
+        match context.bucket(&self.options.bucket)?.head(&location(&key)).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(tidegate_stores::Error::from(error).into_failure("R0005")),
