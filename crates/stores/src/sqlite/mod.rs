@@ -13,7 +13,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
@@ -127,7 +127,7 @@ fn prepare(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     // A plan does not depend on what is bound: otherwise every binding compiles a statement on a partial index anew.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -149,6 +149,19 @@ fn prepare(connection: &Connection) -> Result<()> {
     }
     connection.execute_batch("COMMIT")?;
     Ok(())
+}
+
+/// Turns the log on. Where another process is doing the same SQLite does not wait by itself, lest both wait for each other.
+fn write_ahead(connection: &Connection) -> Result<()> {
+    let until = Instant::now() + BUSY;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL").map_err(Error::from) {
+            Err(error) if error.kind == ErrorKind::Unavailable && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Microseconds since 1970, as times are stored.

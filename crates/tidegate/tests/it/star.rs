@@ -38,11 +38,11 @@ impl Star {
         let place = Place::empty();
         place.run(&["new", "warehouse", "."]).ends(0);
         place.write(".env", format!("TOTESYS={}\nWAREHOUSE={}\n", source.url(), warehouse.url()));
-        // Whoever is away is asked twice, and not for minutes.
+        // Whoever is away is asked for seconds, and not for minutes; and so are manifests that wait for others.
         let file = place.read("tidegate.toml");
         let retry = "retry       = { attempts = 20 }";
         assert_eq!(file.matches(retry).count(), 2, "{file}");
-        let file = file.replace(retry, "retry = { attempts = 3, base = \"10ms\" }");
+        let file = file.replace(retry, "retry = { attempts = 9, base = \"10ms\" }");
         let file =
             file.replace("[function.extract]\n", "[function.extract]\nretry = { attempts = 2, base = \"10ms\" }\n");
         place.write("tidegate.toml", file);

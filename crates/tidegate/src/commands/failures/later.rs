@@ -32,7 +32,7 @@ pub(super) async fn judge(project: &Project, history: &dyn Ledger, runs: &mut [J
         let function = judged.record.function.clone();
         if !open.contains_key(&function) {
             let found = find(project, history, &function).await;
-            open.insert(function.clone(), found.unwrap_or_else(|_| None));
+            open.insert(function.clone(), found.unwrap_or(None));
         }
         judged.mended = match open.get(&function) {
             Some(Some(Open::Letters(open))) => {
