@@ -50,9 +50,8 @@ impl Session {
                 sorts.resize(more.len(), 0);
                 self.register(table, extended(input, &more, &sorts))?;
                 plans += 1;
-                let error = match self.try_plan(statement).await {
-                    Ok(_) => return Ok(more.into_iter().filter(|each| each.1.is_none()).map(|each| each.0).collect()),
-                    Err(error) => error,
+                let Err(error) = self.try_plan(statement).await else {
+                    return Ok(more.into_iter().filter(|each| each.1.is_none()).map(|each| each.0).collect());
                 };
                 // A name that is there already is missed elsewhere: in a query within the statement.
                 let missed = missed(&error).filter(|name| more.iter().all(|(known, _)| known != name));

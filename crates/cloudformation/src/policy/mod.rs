@@ -1,4 +1,4 @@
-//! Who may do what on AWS, as data: [`derive`] makes it from the grants of the pipeline file, [`evaluate`] answers whether a role
+//! Who may do what on AWS, as data: [`mod@derive`] makes it from the grants of the pipeline file, [`evaluate`] answers whether a role
 //! may do something, [`explain`] says in words what each permission is for.
 
 pub mod derive;

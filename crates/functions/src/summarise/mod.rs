@@ -11,11 +11,10 @@ mod names;
 mod row;
 #[cfg(feature = "sql")]
 mod statements;
-#[cfg(not(feature = "sql"))]
-#[path = "without_sql.rs"]
-mod statements;
 #[cfg(feature = "sql")]
 mod values;
+#[cfg(not(feature = "sql"))]
+mod without_sql;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -34,7 +33,10 @@ use tidegate_stores::{Load, LoadMode, OnDuplicate, Reject, Table};
 use tokio::task::spawn_blocking;
 
 pub use row::COLUMNS;
+#[cfg(feature = "sql")]
 use statements::{Columns, Statements};
+#[cfg(not(feature = "sql"))]
+use without_sql::{Columns, Statements};
 
 /// Most threads that read one archive.
 const THREADS: usize = 4;

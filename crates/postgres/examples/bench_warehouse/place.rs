@@ -170,9 +170,9 @@ fn link_all(from: &Path, to: &Path) -> Done {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
-            link_all(&entry.path(), &target)?
+            link_all(&entry.path(), &target)?;
         } else {
-            fs::hard_link(entry.path(), target)?
+            fs::hard_link(entry.path(), target)?;
         }
     }
     Ok(())

@@ -71,10 +71,9 @@ fn changes(bench: &Bench, source: &Database, place: &Place) -> Done {
     for round in 0..5 {
         let next = rows + round * 1_000;
         source.sql(&format!(
-            "INSERT INTO sales_order SELECT * FROM orders({} + 1, {next} + 1000, {rows}); \
+            "INSERT INTO sales_order SELECT * FROM orders({next} + 1, {next} + 1000, {rows}); \
              UPDATE sales_order SET units_sold = units_sold + 1 WHERE sales_order_id > {rows} - 50000 AND sales_order_id % 50 = {round}; \
-             DELETE FROM sales_order WHERE sales_order_id IN (SELECT {rows} / 100 * i + {round} FROM generate_series(1, 99) AS i)",
-            next
+             DELETE FROM sales_order WHERE sales_order_id IN (SELECT {rows} / 100 * i + {round} FROM generate_series(1, 99) AS i)"
         ));
         wait();
         recent.add(place.run()?);
