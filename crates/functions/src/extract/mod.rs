@@ -21,6 +21,7 @@ use tidegate_formats::manifest::{Manifest, TableEntry, VERSION};
 use tidegate_model::{self as model, ErrorKind, Failure, KindSpec, Pipeline, Targets, TriggerNeed};
 use tidegate_stores::database::SourceTable;
 
+#[cfg(feature = "sql")]
 pub(crate) use self::chain::in_key;
 use self::chain::{Chain, Folder};
 use self::kept::State;
