@@ -1,0 +1,13 @@
+//! Floor 3: the places behind the seams of `stores` on AWS, with the official SDK.
+//!
+//! | what | where |
+//! |---|---|
+//! | credentials, region, endpoint and HTTP, for every service | [`Client`] (`client.rs`) |
+//! | what an error of AWS means for the caller | `error.rs` |
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+mod client;
+mod error;
+
+pub use client::Client;

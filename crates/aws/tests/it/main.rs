@@ -1,0 +1,1 @@
+//! The tests of this crate against real peers of AWS.
