@@ -69,9 +69,9 @@ const FAMILIES: &[Family] = &[
     },
     Family {
         name: "exchange",
-        summary: "a bottle file and an archive of 62 casts, parsed and aggregated in process",
+        summary: "bottle files and archives of casts, parsed and aggregated in process, beside pandas and cchdo.hydro",
         busy: false,
-        source: Source::Example { package: "tidegate-formats", example: "bench_exchange" },
+        source: Source::Beside { package: "tidegate-formats", example: "bench_exchange", parts: &[] },
     },
     Family {
         name: "review",
@@ -81,9 +81,9 @@ const FAMILIES: &[Family] = &[
     },
     Family {
         name: "wibl",
-        summary: "a logger's file of 110 hours to GeoJSON, and its memory; one of 10 hours; 1,000 of 1 MB through the engine (3 GB of disk)",
+        summary: "a logger's file of 110 hours to GeoJSON, and its memory; one of 10 hours, beside Python; 1,000 of 1 MB through the engine (3 GB of disk)",
         busy: false,
-        source: Source::Example { package: "tidegate-functions", example: "bench_wibl" },
+        source: Source::Beside { package: "tidegate-functions", example: "bench_wibl", parts: &[] },
     },
     Family {
         name: "warehouse",

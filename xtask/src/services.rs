@@ -33,6 +33,8 @@ const PEERS_OF_BENCHES: &[&str] = &[
     "duckdb-extension-postgres-scanner==1.5.5",
     "pandas==3.1.1",
     "pyarrow==26.0.1",
+    "cchdo.hydro==1.0.2.14",
+    "pynmea2==1.19.0",
 ];
 
 /// A Postgres that needs nothing of the system, for those that have none; its programs are in [`POSTGRES_PROGRAMS`].

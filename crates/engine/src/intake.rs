@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::AddAssign;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use object_store::{GetOptions, GetRange, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use tidegate_model::{self as model, ErrorKind, Event, EventId, Failure, ObjectVersion, Trigger};
@@ -20,6 +20,9 @@ const SNIFFED: u64 = 8 << 10;
 
 /// Most events of one admission, so that memory and transactions stay bounded.
 const BATCH: usize = 1_000;
+
+/// How many objects are looked into at once: at an S3 endpoint each costs a round trip.
+const LOOKED_INTO_AT_ONCE: usize = 16;
 
 /// What admitting some sightings came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,14 +88,14 @@ impl Engine {
         let wanted: Vec<&ObjectVersion> = objects.iter().filter(|object| !self.is_ignored(object)).collect();
         intake.passed_over += (objects.len() - wanted.len()) as u64;
         let known = self.known_before_sniffing(&wanted).await?;
+        let new: Vec<&ObjectVersion> = wanted.iter().copied().filter(|object| !known.contains(&event_of(object).id())).collect();
+        intake.known += (wanted.len() - new.len()) as u64;
         let mut admissions = Vec::new();
-        for object in wanted {
-            let event = Event::Created(object.clone());
-            if known.contains(&event.id()) {
-                intake.known += 1;
-                continue;
-            }
-            match self.route(object).await? {
+        // Collected first: a closure that makes futures within the stream is not general enough for the compiler.
+        let routes: Vec<_> = new.into_iter().map(|object| self.route(object)).collect();
+        let mut routed = stream::iter(routes).buffered(LOOKED_INTO_AT_ONCE);
+        while let Some((event, routed)) = routed.next().await {
+            match routed {
                 Routed::Wanted(runs) => admissions.push(self.admission(event, runs, None)),
                 Routed::Unrouted(failure) => admissions.push(self.admission(event, Vec::new(), Some(failure))),
                 Routed::Gone => intake.passed_over += 1,
@@ -112,7 +115,7 @@ impl Engine {
             let mut takers = self.takers_by_key(object).peekable();
             takers.peek().is_none() || takers.any(|ready| !formats_of(&ready.spec).is_empty())
         });
-        let events: Vec<Event> = to_sniff.map(|object| Event::Created((*object).clone())).collect();
+        let events: Vec<Event> = to_sniff.map(|object| event_of(object)).collect();
         if events.is_empty() {
             return Ok(HashSet::new());
         }
@@ -179,25 +182,28 @@ impl Engine {
         self.functions.values().map(AsRef::as_ref).filter(move |ready| takes_key(&ready.spec, object))
     }
 
-    async fn route(&self, object: &ObjectVersion) -> Result<Routed> {
+    /// What becomes of an object's event.
+    async fn route(&self, object: &ObjectVersion) -> (Event, Routed) {
         let by_key: Vec<&Ready> = self.takers_by_key(object).collect();
         let by_format = by_key.iter().any(|ready| !formats_of(&ready.spec).is_empty());
+        let event = event_of(object);
         let format = if by_format || by_key.is_empty() {
             match self.sniff(object).await {
                 Ok(Some(format)) => Some(format),
-                Ok(None) => return Ok(Routed::Gone),
-                Err(error) if error.is_retryable() => return Ok(Routed::Unread(error)),
-                Err(error) => return Ok(Routed::Unrouted(unreadable(object, error))),
+                Ok(None) => return (event, Routed::Gone),
+                Err(error) if error.is_retryable() => return (event, Routed::Unread(error)),
+                Err(error) => return (event, Routed::Unrouted(unreadable(object, error))),
             }
         } else {
             None
         };
-        let takers: Vec<&Ready> = by_key.into_iter().filter(|ready| takes_format(&ready.spec, format)).collect();
-        if takers.is_empty() {
-            return Ok(Routed::Unrouted(self.unrouted(object, format.unwrap_or("unknown"))));
+        let takers = by_key.into_iter().filter(|ready| takes_format(&ready.spec, format));
+        let runs: Vec<NewRun> = takers.map(|ready| new_run(&ready.spec, &event)).collect();
+        if runs.is_empty() {
+            let failure = self.unrouted(object, format.unwrap_or("unknown"));
+            return (event, Routed::Unrouted(failure));
         }
-        let event = Event::Created(object.clone());
-        Ok(Routed::Wanted(takers.into_iter().map(|ready| new_run(&ready.spec, &event)).collect()))
+        (event, Routed::Wanted(runs))
     }
 
     /// True if the key's last version had the same bytes and every taker is done with it under its present rules: the
@@ -271,6 +277,10 @@ impl Engine {
                 object.bucket
             ))
     }
+}
+
+fn event_of(object: &ObjectVersion) -> Event {
+    Event::Created(object.clone())
 }
 
 /// The verdict on an object that nobody may look into, so that nobody can say who takes it.
