@@ -6,6 +6,12 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tidegate_model::ErrorKind;
 use tidegate_stores::{Error, Result};
 
+impl From<SdkConfig> for Client {
+    fn from(config: SdkConfig) -> Self {
+        Self { config }
+    }
+}
+
 /// Who calls AWS, where, and how. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
