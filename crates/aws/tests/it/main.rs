@@ -1,1 +1,4 @@
 //! The tests of this crate against real peers of AWS.
+
+mod ledger;
+mod outbox;
