@@ -77,7 +77,7 @@ impl Named {
     /// Notes what the load of a run has done.
     pub(super) async fn set_report(&self, run: RunId, report: &LoadReport) -> Result<()> {
         let change = Change::of(self.load_key(run)).set("report", nested(report)?);
-        self.place.state.change(change.set("pipeline", self.dynamo.as_str().attribute())).await.map(drop)
+        self.place.state.change(change.set("table", self.dynamo.as_str().attribute())).await.map(drop)
     }
 
     /// Refuses a load whose key is not that of the table in DynamoDB, or whose table is not there.

