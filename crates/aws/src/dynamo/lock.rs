@@ -38,6 +38,8 @@ pub(crate) struct Lock {
     is_held: Arc<AtomicBool>,
     /// Who else holds it, at which beat, and since when that is so.
     seen: Mutex<Option<(String, u64, Instant)>>,
+    beat: Duration,
+    dead: Duration,
 }
 
 /// A lock that is held. It ends when this is dropped.
@@ -53,7 +55,7 @@ pub(crate) struct Held {
 impl Lock {
     pub(crate) fn new(table: StateTable, key: Key) -> Self {
         let me = format!("{:016x}-{}-", RandomState::new().hash_one(&key), NEXT.fetch_add(1, Ordering::Relaxed));
-        Self { table, key, me, is_held: Arc::default(), seen: Mutex::default() }
+        Self { table, key, me, is_held: Arc::default(), seen: Mutex::default(), beat: BEAT, dead: DEAD }
     }
 
     /// Takes the lock; `None` if somebody else has it, or this process by this very lock.
@@ -109,7 +111,7 @@ impl Lock {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.as_ref() {
             Some((who, stood, since)) if who == owner && *stood == beat => {
-                Ok((since.elapsed() >= DEAD).then(|| (owner.to_owned(), beat)))
+                Ok((since.elapsed() >= self.dead).then(|| (owner.to_owned(), beat)))
             }
             _ => {
                 *seen = Some((owner.to_owned(), beat, Instant::now()));
@@ -121,10 +123,10 @@ impl Lock {
     fn held(&self, me: String) -> Held {
         let (table, key, hold) = (self.table.clone(), self.key.clone(), me.clone());
         let is_lost = Arc::new(AtomicBool::new(false));
-        let lost = Arc::clone(&is_lost);
+        let (lost, pause) = (Arc::clone(&is_lost), self.beat);
         let beating = tokio::spawn(async move {
             loop {
-                sleep(BEAT).await;
+                sleep(pause).await;
                 let beat = Change::of(key.clone()).add("beat", 1).only_if("#owner = :me").with("me", hold.as_str());
                 // A beat that did not arrive is followed by the next.
                 if matches!(table.change(beat).await, Ok(Err(_))) {
@@ -170,5 +172,51 @@ impl Drop for Held {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(Self::release(self.table.clone(), self.key.clone(), self.me.clone()));
         }
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::Dynamo;
+
+    async fn lock(dynamo: &Dynamo, table: &str) -> Lock {
+        let table = StateTable::new(&dynamo.client().await, table.to_owned());
+        let (beat, dead) = (Duration::from_millis(50), Duration::from_millis(600));
+        Lock { beat, dead, ..Lock::new(table, Key::new("table#t", "loading")) }
+    }
+
+    #[tokio::test]
+    async fn a_lock_is_taken_over_from_a_process_that_is_gone_and_from_no_other() {
+        let Some(dynamo) = Dynamo::local() else { return };
+        let table = dynamo.state_table().await;
+        let (one, other) = (lock(&dynamo, &table).await, lock(&dynamo, &table).await);
+        let held = one.try_take().await.unwrap().expect("nobody has it");
+        assert!(one.try_take().await.unwrap().is_none(), "not twice by the same");
+        let refused = other.take(Duration::from_secs(2)).await.err().expect("it beats on");
+        assert_eq!(refused.kind, ErrorKind::Unavailable);
+        held.check().unwrap();
+        // The process is gone: nothing beats any more, and nothing is given back.
+        held.beating.abort();
+        std::mem::forget(held);
+        let held = other.take(Duration::from_secs(10)).await.expect("it is nobody's");
+        held.end().await;
+        assert!(lock(&dynamo, &table).await.try_take().await.unwrap().is_some(), "what is given back is free at once");
+    }
+
+    #[tokio::test]
+    async fn who_stood_still_and_was_replaced_is_told() {
+        let Some(dynamo) = Dynamo::local() else { return };
+        let table = dynamo.state_table().await;
+        let (mut one, other) = (lock(&dynamo, &table).await, lock(&dynamo, &table).await);
+        one.beat = Duration::from_millis(2_500);
+        let held = one.try_take().await.unwrap().expect("nobody has it");
+        let theirs = other.take(Duration::from_secs(10)).await.expect("it stands still");
+        while held.check().is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+        drop(held);
+        theirs.check().unwrap();
+        assert!(one.try_take().await.unwrap().is_none(), "the late end of a hold ends no other");
     }
 }

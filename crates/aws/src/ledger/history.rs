@@ -18,6 +18,14 @@ use crate::dynamo::{AT_ONCE, Attributes, Listing, Select, instant, json, maybe_i
 /// Runs whose outputs are read together.
 const TOGETHER: usize = 64;
 
+/// A run that made an object.
+struct Maker {
+    run: RunId,
+    etag: Option<String>,
+    /// The run's item.
+    item: Attributes,
+}
+
 impl DynamoLedger {
     pub(super) async fn list_runs(&self, filter: &RunFilter, page: Page) -> Result<Vec<RunRecord>> {
         let mut skip = page.offset;
@@ -61,14 +69,9 @@ impl DynamoLedger {
             }
         }
         if let Some((bucket, key)) = &filter.made {
-            let mut runs = Vec::new();
-            for (run, _) in self.makers(&format!("{bucket}/{key}")).await? {
-                runs.push(run);
-            }
-            let found = self.table.get_all(runs.iter().map(|run| run_key(*run)).collect()).await?;
             let mut seen = HashSet::new();
-            let runs = runs.into_iter().filter(|run| seen.insert(*run));
-            return Ok(Some(runs.filter_map(|run| found.get(&run_key(run)).cloned()).collect()));
+            let makers = self.makers(&format!("{bucket}/{key}")).await?.into_iter();
+            return Ok(Some(makers.filter(|maker| seen.insert(maker.run)).map(|maker| maker.item).collect()));
         }
         if let (Some(bucket), Some(key)) = (&filter.bucket, &filter.key) {
             let items = Select::object(format!("{bucket}/{key}")).since(filter.since).all(&self.table).await?;
@@ -97,17 +100,28 @@ impl DynamoLedger {
         items.iter().map(|item| Ok(text(item, "sk")?.to_owned())).collect()
     }
 
-    /// Runs that made the object at `path`, the newest first, with its entity tag.
-    async fn makers(&self, path: &str) -> Result<Vec<(RunId, Option<String>)>> {
-        let items = Select::object(made(path)).all(&self.table).await?;
-        let maker = |item: &Attributes| -> Result<_> {
-            let etag = match json(item, "output")? {
+    /// Runs that made the object at `path`, the newest first.
+    async fn makers(&self, path: &str) -> Result<Vec<Maker>> {
+        let outputs = Select::object(made(path)).all(&self.table).await?;
+        let mut told = Vec::with_capacity(outputs.len());
+        for output in &outputs {
+            told.push((run_of(output)?, text(output, "sk")?));
+        }
+        let runs = self.table.get_all(told.iter().map(|(run, _)| run_key(*run)).collect()).await?;
+        let mut makers = Vec::with_capacity(outputs.len());
+        for (output, (run, sk)) in outputs.iter().zip(told) {
+            let Some(item) = runs.get(&run_key(run)) else { continue };
+            // What an attempt wrote that did not end its run was never made.
+            if !sk.starts_with(&outputs_prefix(number(item, "ended")?)) {
+                continue;
+            }
+            let etag = match json(output, "output")? {
                 Output::Object { etag, .. } => etag,
                 _ => None,
             };
-            Ok((run_of(item)?, etag))
-        };
-        items.iter().map(maker).collect()
+            makers.push(Maker { run, etag, item: item.clone() });
+        }
+        Ok(makers)
     }
 
     /// Records with their outputs, in the order of the items.
@@ -173,7 +187,7 @@ impl DynamoLedger {
             let event_id: EventId = event.id();
             let order: Vec<RunOfEvent> = json(&item, "runs")?;
             let etag = event.object().and_then(|object| object.etag.as_ref());
-            let parent = makers.iter().find(|(_, made)| made.as_ref() == etag).map(|(run, _)| *run);
+            let parent = makers.iter().find(|maker| maker.etag.as_ref() == etag).map(|maker| maker.run);
             let runs = order.iter().filter_map(|of| runs.iter().find(|record| record.run == of.run).cloned()).collect();
             let (seen_at, unrouted) = (instant(&item, "seen")?, failure_of(&item)?);
             verdicts.push(Verdict { event_id, event, seen_at, parent, unrouted, runs });

@@ -49,13 +49,14 @@ impl DynamoTables {
         Self { place: Arc::new(Place::new(client, state_table, name_of)) }
     }
 
-    /// The same, but with less patience: at most so many requests in a row without an answer, and giving up when nothing was
-    /// taken for so long because too much is asked.
+    /// The same, but with less patience: at most so many requests in a row without an answer, giving up when nothing was taken
+    /// for so long because too much is asked, and no wait longer than a twentieth of that.
     #[must_use]
     pub fn giving_up_after(self, failures: u32, throttled: Duration) -> Self {
         match Arc::try_unwrap(self.place) {
             Ok(mut place) => {
-                place.patience = Patience { failures, throttled, ..place.patience };
+                let longest = place.patience.longest.min(throttled / 20);
+                place.patience = Patience { failures, throttled, longest, ..place.patience };
                 Self { place: Arc::new(place) }
             }
             Err(place) => Self { place },
