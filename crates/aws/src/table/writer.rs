@@ -25,7 +25,7 @@ use crate::dynamo::backoff;
 pub(super) struct Patience {
     /// Requests in flight, at most.
     pub(super) in_flight: usize,
-    /// Requests in a row without an answer, at most.
+    /// How often in a row there may be no answer to what is in flight at a time.
     pub(super) failures: u32,
     /// How long nothing may be taken because too much is asked.
     pub(super) throttled: Duration,
@@ -49,6 +49,9 @@ const MOST_BYTES: usize = 6 << 20;
 /// Refused items that are told.
 const TOLD: usize = 10;
 
+/// What was sent, when, and the answer to it.
+type Landed = (Closed, Instant, Result<Answer>);
+
 /// What a load has to do with DynamoDB.
 pub(super) struct Writer {
     wire: Arc<Wire>,
@@ -58,7 +61,7 @@ pub(super) struct Writer {
     key: Vec<String>,
     /// What makes its waits its own.
     who: u64,
-    flying: JoinSet<(Closed, Result<Answer>)>,
+    flying: JoinSet<Landed>,
     bytes: usize,
     window: f64,
     waiting: VecDeque<Row>,
@@ -67,6 +70,8 @@ pub(super) struct Writer {
     failures: u32,
     throttles: u32,
     pause: Option<Instant>,
+    /// When it was last slowed down. What was sent before that says nothing new.
+    slowed: Instant,
     taken: Instant,
     refused: Vec<(u64, String)>,
     refusals: u64,
@@ -94,6 +99,7 @@ impl Writer {
             failures: 0,
             throttles: 0,
             pause: None,
+            slowed: Instant::now(),
             taken: Instant::now(),
             refused: Vec::new(),
             refusals: 0,
@@ -170,10 +176,10 @@ impl Writer {
 
     fn fly(&mut self, batch: Closed) {
         self.bytes += batch.bytes.len();
-        let wire = Arc::clone(&self.wire);
+        let (wire, sent) = (Arc::clone(&self.wire), Instant::now());
         self.flying.spawn(async move {
             let answer = wire.call("BatchWriteItem", batch.bytes.clone()).await;
-            (batch, answer)
+            (batch, sent, answer)
         });
     }
 
@@ -184,27 +190,30 @@ impl Writer {
         Ok(true)
     }
 
-    fn landed(&mut self, landed: Result<(Closed, Result<Answer>), tokio::task::JoinError>) -> Result<()> {
-        let (batch, answer) =
+    fn landed(&mut self, landed: Result<Landed, tokio::task::JoinError>) -> Result<()> {
+        let (batch, sent, answer) =
             landed.map_err(|error| Error::caused(ErrorKind::Bug, "a request came to no end", error))?;
         self.bytes -= batch.bytes.len();
         match answer? {
             Answer::Done(body) => {
                 self.failures = 0;
-                self.take(&batch, &body)
+                self.take(&batch, sent, &body)
             }
             Answer::Throttled => {
                 self.failures = 0;
                 self.waiting.extend(batch.rows().map(|(row, _)| row));
-                self.slow_down()
+                self.throttled(sent)
             }
             Answer::Failed(error) => {
+                self.waiting.extend(batch.rows().map(|(row, _)| row));
+                if sent < self.slowed {
+                    return Ok(());
+                }
                 self.failures += 1;
                 if self.failures > self.patience.failures {
                     return Err(error);
                 }
-                self.waiting.extend(batch.rows().map(|(row, _)| row));
-                self.pause(self.failures);
+                self.slow_down(self.failures);
                 Ok(())
             }
             Answer::Refused(error) if error.kind != ErrorKind::Invalid => Err(error),
@@ -216,7 +225,7 @@ impl Writer {
     }
 
     /// Takes in what DynamoDB has taken, and what it has not.
-    fn take(&mut self, batch: &Closed, body: &[u8]) -> Result<()> {
+    fn take(&mut self, batch: &Closed, sent: Instant, body: &[u8]) -> Result<()> {
         let unreadable = |error| Error::caused(ErrorKind::Unavailable, "DynamoDB's answer cannot be read", error);
         let written: Written = serde_json::from_slice(body).map_err(unreadable)?;
         let left = written.unprocessed.get(&self.table).map(Vec::as_slice).unwrap_or_default();
@@ -234,12 +243,11 @@ impl Writer {
         };
         let left: HashSet<Vec<u8>> = left.iter().filter_map(item).collect();
         self.waiting.extend(batch.rows().filter(|(_, key)| left.contains(key)).map(|(row, _)| row));
-        self.slow_down()
+        self.throttled(sent)
     }
 
-    /// Too much is asked: half as many in flight, after a wait.
-    fn slow_down(&mut self) -> Result<()> {
-        self.throttles += 1;
+    /// Too much is asked, by what was sent at that moment.
+    fn throttled(&mut self, sent: Instant) -> Result<()> {
         if self.taken.elapsed() > self.patience.throttled {
             let what =
                 format!("DynamoDB has taken nothing for table `{}` for a long time: it is asked too much", self.table);
@@ -247,14 +255,18 @@ impl Writer {
                 Error::new(ErrorKind::Unavailable, what).help("raise the table's capacity, or let it be paid by use")
             );
         }
-        self.window = (self.window / 2.0).max(1.0);
-        self.pause(self.throttles);
+        if sent >= self.slowed {
+            self.throttles += 1;
+            self.slow_down(self.throttles);
+        }
         Ok(())
     }
 
-    fn pause(&mut self, tried: u32) {
-        let until = Instant::now() + backoff(tried, &(self.who, self.taken), self.patience.longest);
-        self.pause = Some(self.pause.map_or(until, |pause| pause.max(until)));
+    /// Half as many in flight, after a wait.
+    fn slow_down(&mut self, tried: u32) {
+        self.window = (self.window / 2.0).max(1.0);
+        self.slowed = Instant::now();
+        self.pause = Some(self.slowed + backoff(tried, &(self.who, self.taken), self.patience.longest));
     }
 
     fn halve(&mut self, batch: &Closed, error: &Error) {

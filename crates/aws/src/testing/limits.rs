@@ -66,6 +66,8 @@ fn check_value(value: &Value) -> Result<usize, String> {
         ("S", Value::String(text)) => Ok(text.len()),
         ("N", Value::String(text)) => check_number(text),
         ("BOOL", Value::Bool(_)) => Ok(1),
+        // What others have put there, and a load leaves as it is.
+        ("L" | "SS" | "NS" | "BS", Value::Array(_)) | ("M", Value::Object(_)) | ("NULL", Value::Bool(true)) => Ok(1),
         _ => Err(format!("a value of type {tag} is {value}")),
     }
 }

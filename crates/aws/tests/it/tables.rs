@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use tidegate_aws::testing::{Dynamo, Fault, Faults, Strict};
 use tidegate_aws::{Client, DynamoTables};
 use tidegate_model::{ErrorKind, RunId, ValueType};
-use tidegate_stores::table::{check_load, check_name};
+use tidegate_stores::table::check_load;
 use tidegate_stores::testing::Chance;
 use tidegate_stores::testing::table::{Capabilities, contract_of, rows};
 use tidegate_stores::{Load, LoadMode, LoadReport, OnDuplicate, Result, Table, TableLoad, Tables};
