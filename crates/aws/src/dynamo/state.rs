@@ -141,10 +141,7 @@ impl StateTable {
             let written: Result<Vec<_>, _> = steps.iter().map(|step| step.write(&self.name)).collect();
             let written = written.map_err(|error| Error::caused(ErrorKind::Bug, "a request cannot be made", error))?;
             let call = self.sdk.transact_write_items().set_transact_items(Some(written));
-            let error = match call.send().await {
-                Ok(_) => return Ok(true),
-                Err(error) => error,
-            };
+            let Err(error) = call.send().await else { return Ok(true) };
             let Some(reasons) = reasons(&error) else { return Err(told(self.what("changing"), error)) };
             let refused: Vec<bool> = reasons.iter().map(|reason| is_code(reason, "ConditionalCheckFailed")).collect();
             if refused.contains(&true) {

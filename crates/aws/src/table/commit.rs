@@ -186,7 +186,7 @@ impl Commit<'_> {
     async fn merge_all(&self, writer: &mut Writer, report: &mut LoadReport) -> Result<()> {
         let mut items = self.written.spool.read()?;
         let key = key_attributes(&self.load.columns, self.load.key_columns);
-        let mut looked_up: JoinSet<Result<Vec<(Row, Option<Item>)>>> = JoinSet::new();
+        let mut looked_up: JoinSet<Found> = JoinSet::new();
         let mut batch = writer.batch();
         let mut is_at_end = false;
         loop {

@@ -97,11 +97,11 @@ impl TableLoad for DynamoLoad {
         let mut refused = Vec::new();
         let written = self.encoder.rows(batch, first, |row, encoded, item| {
             let (number, key) = (first + row as u64, &item[..encoded.key]);
-            if let Some(seen) = &mut self.seen {
-                if let Some(before) = seen.see(key, number)? {
-                    refused.push((row, before));
-                    return Ok(());
-                }
+            if let Some(seen) = &mut self.seen
+                && let Some(before) = seen.see(key, number)?
+            {
+                refused.push((row, before));
+                return Ok(());
             }
             keys.push(key)?;
             spool.push(number, encoded.key, item)

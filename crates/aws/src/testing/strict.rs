@@ -163,7 +163,9 @@ fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
 }
 
 /// Status and body; `None` if the connection ends.
-fn answer(shared: &Shared, request: &Request) -> std::io::Result<Option<(u16, Vec<u8>)>> {
+type Answer = Option<(u16, Vec<u8>)>;
+
+fn answer(shared: &Shared, request: &Request) -> std::io::Result<Answer> {
     match request.operation.as_str() {
         "BatchWriteItem" => write_batch(shared, request),
         "BatchGetItem" => read_batch(shared, request),
@@ -176,8 +178,8 @@ fn refusal(what: &str, message: &str) -> (u16, Vec<u8>) {
     (400, json!({ "__type": what, "message": message }).to_string().into_bytes())
 }
 
-/// What becomes of a batch of so many items before it is looked at; `None` in the place of an answer ends the connection.
-fn fault(shared: &Shared, items: usize) -> (Fault, Option<Option<(u16, Vec<u8>)>>) {
+/// What becomes of a batch of so many items, and the answer to it if it is not even looked at.
+fn fault(shared: &Shared, items: usize) -> (Fault, Option<Answer>) {
     let mut seen = shared.seen();
     let number = seen.batches;
     seen.batches += 1;
@@ -192,7 +194,7 @@ fn fault(shared: &Shared, items: usize) -> (Fault, Option<Option<(u16, Vec<u8>)>
     (fault, answer)
 }
 
-fn write_batch(shared: &Shared, request: &Request) -> std::io::Result<Option<(u16, Vec<u8>)>> {
+fn write_batch(shared: &Shared, request: &Request) -> std::io::Result<Answer> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let (table, requests) = limits::requests(&body);
     let (fault, answer) = fault(shared, requests.len());
@@ -235,7 +237,7 @@ fn write_batch(shared: &Shared, request: &Request) -> std::io::Result<Option<(u1
     Ok(Some((200, json!({ "UnprocessedItems": unprocessed }).to_string().into_bytes())))
 }
 
-fn read_batch(shared: &Shared, request: &Request) -> std::io::Result<Option<(u16, Vec<u8>)>> {
+fn read_batch(shared: &Shared, request: &Request) -> std::io::Result<Answer> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let tables = body.get("RequestItems").and_then(Value::as_object);
     let Some((table, wanted)) = tables.and_then(|tables| tables.iter().next()) else {

@@ -42,7 +42,7 @@ async fn where_there_are_no_transactions_nothing_is_admitted_and_that_is_told() 
     let ledger = DynamoLedger::new(&dynamo.client().await, dynamo.state_table().await);
     let scope = Scope::new("t");
     let event = scope.created("a", "1");
-    let error = ledger.admit(vec![scope.admission(&event, &["f"], 0)]).await.err().expect("no admission");
+    let error = ledger.admit(vec![scope.admission(&event, &["f"], 0)]).await.expect_err("no admission");
     assert!(!error.is_retryable() && error.to_string().contains("UnknownOperation"), "{error}");
     assert_eq!(ledger.known(vec![event]).await.expect("an answer"), [false]);
 }

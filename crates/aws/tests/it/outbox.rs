@@ -8,7 +8,7 @@ use tidegate_stores::testing::{Scope, at, mail};
 
 async fn contract(dynamo: Dynamo) {
     let (client, table) = (dynamo.client().await, dynamo.state_table().await);
-    mail::contract(&DynamoOutbox::open(&client, table).await.unwrap(), &Scope::new("t")).await;
+    mail::contract(&DynamoOutbox::open(&client, table).await.expect("an outbox"), &Scope::new("t")).await;
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ fn texts(columns: &[&[&str]]) -> RecordBatch {
         let array: ArrayRef = Arc::new(StringArray::from(cells.to_vec()));
         (index.to_string(), array, true)
     });
-    RecordBatch::try_from_iter_with_nullable(arrays).unwrap()
+    RecordBatch::try_from_iter_with_nullable(arrays).expect("a batch")
 }
 
 /// People with the ids `first` to `last`, all called `name`.
@@ -54,7 +54,7 @@ async fn try_load(table: &Arc<dyn Table>, load: Load, batches: Vec<RecordBatch>)
         }
         under_way.commit()
     };
-    tokio::task::spawn_blocking(work).await.unwrap()
+    tokio::task::spawn_blocking(work).await.expect("no panic")
 }
 
 /// Tables that are made when something is loaded into them: on AWS the stack has made them.
@@ -153,7 +153,7 @@ impl Guarded {
     async fn table(&self) -> Arc<dyn Table> {
         let name = self.dynamo.clone();
         let tables = DynamoTables::new(&self.client, self.state.clone(), Arc::new(move |_: &str| name.clone()));
-        tables.giving_up_after(3, Duration::from_secs(30)).table("people").await.unwrap()
+        tables.giving_up_after(3, Duration::from_secs(30)).table("people").await.expect("a table")
     }
 }
 
