@@ -183,8 +183,11 @@ fn rows(
 
 /// Mails go out through Amazon SES, unless the file names a mail server.
 fn send_mail(pipeline: &Pipeline, names: &Names) -> Vec<Statement> {
-    let find = query_state(names, "FindMails", "find the mails that are to be sent in the outbox");
-    let Some(mail) = pipeline.mail.as_ref().filter(|mail| mail.url.is_none()) else { return vec![find] };
+    let Some(mail) = &pipeline.mail else { return Vec::new() };
+    let find = query_state(names, "FindMails", "find the mails in the outbox that are to be sent");
+    if mail.url.is_some() {
+        return vec![find];
+    }
     let actions = ["ses:SendEmail", "ses:SendRawEmail"];
     let statement = Statement::allow(
         "SendMail".to_owned(),
