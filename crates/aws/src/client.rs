@@ -6,6 +6,12 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tidegate_model::ErrorKind;
 use tidegate_stores::{Error, Result};
 
+impl From<SdkConfig> for Client {
+    fn from(config: SdkConfig) -> Self {
+        Self { config }
+    }
+}
+
 /// Who calls AWS, where, and how. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -19,9 +25,8 @@ impl Client {
     /// # Errors
     /// `Invalid` if no region is known.
     pub async fn find(region: Option<String>) -> Result<Self> {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
         if let Some(region) = region {
             loader = loader.region(Region::new(region));
@@ -37,6 +42,14 @@ impl Client {
     /// What the clients of single services are made from.
     pub fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// The endpoint of DynamoDB that the surroundings name, if they name one.
+    pub(crate) fn dynamodb_endpoint(&self) -> Option<String> {
+        let key = aws_types::service_config::ServiceConfigKey::builder().service_id("DynamoDB");
+        let key = key.env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+        let of_service = self.config.service_config().and_then(|config| config.load_config(key));
+        of_service.or_else(|| self.config.endpoint_url().map(str::to_owned))
     }
 
     /// The region, for example `eu-west-1`.

@@ -1,1 +1,5 @@
 //! The tests of this crate against real peers of AWS.
+
+mod ledger;
+mod outbox;
+mod tables;
