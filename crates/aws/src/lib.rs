@@ -4,19 +4,37 @@
 //! |---|---|
 //! | credentials, region, endpoint and HTTP, for every service | [`Client`] (`client.rs`) |
 //! | what an error of AWS means for the caller | `error.rs` |
-| ledger and turns in the state table (hops 2, 4 and 8) | [`DynamoLedger`] (`ledger/`) |
-| the outbox in the state table (hop 7) | [`DynamoOutbox`] (`outbox.rs`) |
-| tables in DynamoDB (hop 7) | [`DynamoTables`] (`table/`) |
+//! | ledger and turns in the state table (hops 2, 4 and 8) | [`DynamoLedger`] (`ledger/`) |
+//! | the outbox in the state table (hop 7) | [`DynamoOutbox`] (`outbox.rs`) |
+//! | tables in DynamoDB (hop 7) | [`DynamoTables`] (`table/`) |
+//! | what S3 tells of objects, and what else the intake is sent (hop 1) | [`Message`] (`s3_event.rs`, `message.rs`) |
+//! | a queue a function (hops 3 and 4) | [`SqsQueue`] (`queue/`) |
+//! | mails through Amazon SES (hop 7) | [`Ses`] (`mail.rs`) |
+//! | secrets; credentials of buckets | [`SecretsManager`] (`secrets.rs`), [`Credentials`] (`credentials.rs`) |
+//! | the loop of a Lambda function | [`lambda`] (`lambda.rs`) |
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod client;
+mod credentials;
 mod error;
+pub mod lambda;
 mod ledger;
+mod mail;
+mod message;
 mod outbox;
+mod queue;
+mod s3_event;
+mod secrets;
 mod table;
 
 pub use client::Client;
+pub use credentials::Credentials;
 pub use ledger::{DynamoLedger, Turn};
+pub use mail::Ses;
+pub use message::{Message, ReconcileMessage, RunMessage, TickMessage, versions_of};
 pub use outbox::DynamoOutbox;
+pub use queue::{Clock, Received, SqsQueue};
+pub use s3_event::{S3Object, later, objects};
+pub use secrets::SecretsManager;
 pub use table::{DynamoTables, NameOf};

@@ -48,7 +48,7 @@ impl AddAssign for Intake {
 
 /// What one sighting turns into.
 enum Routed {
-    Wanted(Vec<NewRun>),
+    Wanted(u32, Vec<NewRun>),
     Unrouted(Failure),
     Gone,
     /// The bucket cannot show it just now.
@@ -93,8 +93,8 @@ impl Engine {
                 continue;
             }
             match self.route(object).await? {
-                Routed::Wanted(runs) => admissions.push(self.admission(event, runs, None)),
-                Routed::Unrouted(failure) => admissions.push(self.admission(event, Vec::new(), Some(failure))),
+                Routed::Wanted(hops, runs) => admissions.push(self.admission(event, hops, runs, None)),
+                Routed::Unrouted(failure) => admissions.push(self.admission(event, 0, Vec::new(), Some(failure))),
                 Routed::Gone => intake.passed_over += 1,
                 Routed::Unread(error) => {
                     unread.get_or_insert(error);
@@ -162,11 +162,13 @@ impl Engine {
         self.wiring.joint.admit_and_enqueue(admissions).await
     }
 
-    pub(crate) fn admission(&self, event: Event, runs: Vec<NewRun>, unrouted: Option<Failure>) -> Admission {
-        let hops = event
-            .object()
-            .and_then(|object| self.committing().get(&(object.bucket.clone(), object.key.clone())).copied())
-            .unwrap_or(0);
+    pub(crate) fn admission(
+        &self,
+        event: Event,
+        hops: u32,
+        runs: Vec<NewRun>,
+        unrouted: Option<Failure>,
+    ) -> Admission {
         Admission { event, seen_at: self.now(), hops, runs, unrouted }
     }
 
@@ -196,8 +198,13 @@ impl Engine {
         if takers.is_empty() {
             return Ok(Routed::Unrouted(self.unrouted(object, format.unwrap_or("unknown"))));
         }
+        let hops = match self.hops_of(object).await {
+            Ok(hops) => hops,
+            Err(error) if error.is_retryable() => return Ok(Routed::Unread(error)),
+            Err(error) => return Ok(Routed::Unrouted(unreadable(object, error))),
+        };
         let event = Event::Created(object.clone());
-        Ok(Routed::Wanted(takers.into_iter().map(|ready| new_run(&ready.spec, &event)).collect()))
+        Ok(Routed::Wanted(hops, takers.into_iter().map(|ready| new_run(&ready.spec, &event)).collect()))
     }
 
     /// True if the key's last version had the same bytes and every taker is done with it under its present rules: the

@@ -7,9 +7,13 @@ use tidegate_model::{Diagnostic, KindSpec, Pipeline, Severity};
 
 use crate::exit::{Exit, Stop};
 use crate::output::Printer;
+use crate::wiring::aws::{self, OnAws};
 
 /// Name of the pipeline file.
 pub(crate) const FILE: &str = "tidegate.toml";
+
+/// The environment of AWS.
+pub(crate) const AWS: &str = "aws";
 
 /// Where a command was called and how it prints.
 pub(crate) struct Here {
@@ -81,23 +85,65 @@ pub(crate) fn check(here: &Here) -> Result<Checked, Stop> {
     Ok(Checked { dir, text, diagnostics, pipeline, environments })
 }
 
+/// The environment `aws` is there whether or not the file has something to say of it.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(crate) fn in_environment(here: &Here) -> Result<Here, Stop> {
+    let is_silent = here.env.as_deref() == Some(AWS) && !check_plain(here)?.environments.iter().any(|name| name == AWS);
+    let env = here.env.clone().filter(|_| !is_silent);
+    Ok(Here { dir: here.dir.clone(), env, printer: here.printer.clone() })
+}
+
+/// The file without overrides.
+fn check_plain(here: &Here) -> Result<Checked, Stop> {
+    check(&Here { dir: here.dir.clone(), env: None, printer: here.printer.clone() })
+}
+
 /// A checked pipeline and where its state is.
 pub(crate) struct Project {
     /// The directory of the pipeline file, absolute.
     pub(crate) dir: PathBuf,
     /// What the file says.
     pub(crate) pipeline: Arc<Pipeline>,
+    /// AWS, if that is where the pipeline is. Its pipeline then says of each bucket and table where it is there.
+    pub(crate) aws: Option<Arc<OnAws>>,
 }
 
 impl Project {
-    /// Reads the pipeline file; if something is wrong with it, says so and stops.
+    /// Reads the pipeline file, and finds AWS if its environment is there; if something is wrong with the file, says so and stops.
     ///
     /// # Errors
-    /// As said. Warnings are left to `tidegate check`.
+    /// As said, and if AWS does not know who calls. Warnings are left to `tidegate check`.
     pub(crate) fn open(here: &Here) -> Result<Self, Stop> {
+        if !here.env.as_deref().is_some_and(aws::is_on_aws) {
+            return Self::read(here);
+        }
+        let project = Self::read(&in_environment(here)?)?;
+        let found = aws::find(&project.pipeline)?;
+        Ok(project.on(found))
+    }
+
+    /// The same pipeline on AWS.
+    pub(crate) fn on(self, aws: OnAws) -> Self {
+        let pipeline = aws.placed(&self.pipeline);
+        Self { pipeline: Arc::new(pipeline), aws: Some(Arc::new(aws)), ..self }
+    }
+
+    /// The same once more.
+    #[cfg(feature = "aws")]
+    pub(crate) fn copied(&self) -> Self {
+        Self { dir: self.dir.clone(), pipeline: Arc::clone(&self.pipeline), aws: self.aws.clone() }
+    }
+
+    /// Reads the pipeline file alone, wherever the pipeline is.
+    ///
+    /// # Errors
+    /// If something is wrong with it, which was said.
+    pub(crate) fn read(here: &Here) -> Result<Self, Stop> {
         let mut checked = check(here)?;
         match checked.pipeline.take() {
-            Some(pipeline) => Ok(Self { dir: checked.dir, pipeline: Arc::new(pipeline) }),
+            Some(pipeline) => Ok(Self { dir: checked.dir, pipeline: Arc::new(pipeline), aws: None }),
             None => {
                 checked.diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
                 here.printer.diagnostics(&checked);

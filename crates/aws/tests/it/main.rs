@@ -1,1 +1,3 @@
 //! The tests of this crate against real peers of AWS.
+
+mod events;

@@ -17,7 +17,7 @@ const TAKE_MESSAGES: &[&str] =
 /// Reading and writing single items of the ledger.
 const KEEP_STATE: &[&str] =
     &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"];
-const GET_OBJECTS: &[&str] = &["s3:GetObject", "s3:GetObjectVersion"];
+const GET_OBJECTS: &[&str] = &["s3:GetObject"];
 const PUT_OBJECTS: &[&str] = &["s3:PutObject", "s3:AbortMultipartUpload"];
 const READ_ROWS: &[&str] = &["dynamodb:Query", "dynamodb:Scan"];
 const WRITE_ROWS: &[&str] =
@@ -107,7 +107,11 @@ pub fn of_access(pipeline: &Pipeline, names: &Names, function: &Function, access
             WRITE_ROWS,
             format!("put rows into table `{name}`, replace and delete them"),
         ),
-        Access::Mail => send_mail(pipeline),
+        Access::Mail => {
+            let mut statements = send_mail(pipeline);
+            statements.push(query_state(names, "FindMails", "find the mails that wait in the outbox"));
+            statements
+        }
         Access::ReadLedger => vec![query_state(names, "ReadLedger", "read what became of the pipeline's runs")],
         // Databases are reached over the network, with what their secret says; secrets are gathered in one statement.
         Access::ReadDatabase(_) | Access::WriteDatabase(_) | Access::Secret(_) => Vec::new(),

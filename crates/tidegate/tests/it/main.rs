@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what cannot be done ends it")]
 
 mod bathymetry;
+mod cloud;
 mod flow;
 mod generated;
+mod lambda;
 mod mail;
 mod package;
 mod place;
