@@ -99,6 +99,12 @@ const FAMILIES: &[Family] = &[
         source: Source::Beside { package: "tidegate-postgres", example: "bench_warehouse", parts: &["table"] },
     },
     Family {
+        name: "aws",
+        summary: "a CSV of 1,000,000 rows into DynamoDB: `csv-to-table` into a server that does nothing, beside boto3 and the SDK; into moto",
+        busy: false,
+        source: Source::Beside { package: "tidegate-aws", example: "bench_dynamo", parts: &[] },
+    },
+    Family {
         name: "start",
         summary: "`--help`, and `check` of a file with 100 functions, from process start to exit",
         busy: false,

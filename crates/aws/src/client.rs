@@ -27,9 +27,8 @@ impl Client {
     /// # Errors
     /// `Invalid` if no region is known.
     pub async fn find(region: Option<String>) -> Result<Self> {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
         if let Some(region) = region {
             loader = loader.region(Region::new(region));
@@ -55,6 +54,14 @@ impl Client {
         let call = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
         let answer = call.send().await.map_err(|error| told("ask AWS who we are", error))?;
         answer.account().map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::Unavailable, "AWS names no account"))
+    }
+
+    /// The endpoint of DynamoDB that the surroundings name, if they name one.
+    pub(crate) fn dynamodb_endpoint(&self) -> Option<String> {
+        let key = aws_types::service_config::ServiceConfigKey::builder().service_id("DynamoDB");
+        let key = key.env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+        let of_service = self.config.service_config().and_then(|config| config.load_config(key));
+        of_service.or_else(|| self.config.endpoint_url().map(str::to_owned))
     }
 
     /// The region, for example `eu-west-1`.

@@ -1,6 +1,6 @@
 //! What an error of AWS means for whoever made the call.
 
-use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use tidegate_model::ErrorKind;
 use tidegate_stores::Error;
 
@@ -32,6 +32,11 @@ fn kind<E, R>(error: &SdkError<E, R>, code: &str) -> ErrorKind {
         // No answer, or none that can be read.
         _ => return ErrorKind::Unavailable,
     }
+    kind_of_code(code)
+}
+
+/// What the caller can do about the error that AWS calls `code`.
+pub(crate) fn kind_of_code(code: &str) -> ErrorKind {
     match code {
         "ConditionalCheckFailedException" | "TransactionCanceledException" | "TransactionConflictException" => {
             ErrorKind::Conflict
@@ -39,12 +44,26 @@ fn kind<E, R>(error: &SdkError<E, R>, code: &str) -> ErrorKind {
         "ResourceNotFoundException" | "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" => {
             ErrorKind::NotFound
         }
-        "AccessDenied" | "AccessDeniedException" | "UnrecognizedClientException" | "InvalidClientTokenId"
-        | "ExpiredToken" | "ExpiredTokenException" | "SignatureDoesNotMatch" | "InvalidSignatureException"
-        | "IncompleteSignature" | "MissingAuthenticationToken" => ErrorKind::Denied,
-        "ProvisionedThroughputExceededException" | "ThrottlingException" | "Throttling" | "RequestLimitExceeded"
-        | "RequestThrottled" | "TooManyRequestsException" | "InternalServerError" | "InternalFailure"
-        | "ServiceUnavailable" | "LimitExceededException" => ErrorKind::Unavailable,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken" => ErrorKind::Denied,
+        "ProvisionedThroughputExceededException"
+        | "ThrottlingException"
+        | "Throttling"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "TooManyRequestsException"
+        | "InternalServerError"
+        | "InternalFailure"
+        | "ServiceUnavailable"
+        | "LimitExceededException" => ErrorKind::Unavailable,
         _ => ErrorKind::Invalid,
     }
 }

@@ -5,7 +5,7 @@
 //! | credentials, region, endpoint and HTTP, for every service | [`Client`] (`client.rs`) |
 //! | what an error of AWS means for the caller | `error.rs` |
 //! | ledger and turns in the state table (hops 2, 4 and 8) | [`DynamoLedger`] (`ledger/`) |
-//! | the outbox in the state table (hop 7) | [`DynamoOutbox`] (`outbox.rs`) |
+//! | the outbox in the state table (hop 7) | [`DynamoOutbox`] (`outbox/`) |
 //! | tables in DynamoDB (hop 7) | [`DynamoTables`] (`table/`) |
 //! | what S3 tells of objects, and what else the intake is sent (hop 1) | [`Message`] (`s3_event.rs`, `message.rs`) |
 //! | a queue a function (hops 3 and 4) | [`SqsQueue`] (`queue/`) |
@@ -17,6 +17,7 @@
 
 mod client;
 mod credentials;
+mod dynamo;
 mod error;
 pub mod lambda;
 mod ledger;
@@ -27,6 +28,8 @@ mod queue;
 mod s3_event;
 mod secrets;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use client::Client;
 pub use credentials::Credentials;

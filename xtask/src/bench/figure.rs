@@ -38,6 +38,9 @@ pub(crate) enum Aim {
 const AIMS: &[(&str, Aim)] = &[
     ("csv_import_time", Aim::AsFastAsPeer),
     ("csv_import_memory", Aim::AtMost(64.0)),
+    ("dynamodb_rows", Aim::AtLeast(150_000.0)),
+    ("dynamodb_memory", Aim::AtMost(40.0)),
+    ("dynamodb_rows_into_moto", Aim::Rate(9_000.0, 1.5)),
     ("admit_enqueue_rate", Aim::AtLeast(20_000.0)),
     ("admit_enqueue_p99", Aim::AtMost(15.0)),
     ("lease_settle_rate", Aim::AtLeast(10_000.0)),

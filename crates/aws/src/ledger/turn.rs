@@ -5,6 +5,8 @@ use tidegate_model::RunId;
 use tidegate_stores::Result;
 
 use super::DynamoLedger;
+use super::layout::function_partition;
+use crate::dynamo::{Change, Key};
 
 /// A place among the runs of a function that work at once. It ends by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,36 +19,56 @@ pub struct Turn {
     pub run: RunId,
 }
 
+impl Turn {
+    fn change(&self) -> Change {
+        let key = Key::new(function_partition(&self.function), format!("turn#{:04}", self.number));
+        Change::of(key)
+    }
+}
+
 impl DynamoLedger {
     /// Takes one of the turns of `function`, of which there are `turns`, until `until`; `None` if none is free at `now`. A run that
-    /// has one already gets the same.
+    /// asks again gets its own, or another one while its own goes on to its end.
     ///
     /// # Errors
     /// `Unavailable`; it may have one all the same, which ends by itself.
     pub async fn take_turn(
         &self,
-        _function: &str,
-        _turns: u32,
-        _run: RunId,
-        _now: Timestamp,
-        _until: Timestamp,
+        function: &str,
+        turns: u32,
+        run: RunId,
+        now: Timestamp,
+        until: Timestamp,
     ) -> Result<Option<Turn>> {
-        unimplemented!("follows")
+        // Each run begins elsewhere, so that those who come at once do not all ask for the same, and always at the same place, so that
+        // one that asks again usually finds its own.
+        let first = u32::from(run.as_bytes()[0]) % turns.max(1);
+        for step in 0..turns {
+            let turn = Turn { function: function.to_owned(), number: (first + step) % turns, run };
+            let take = turn.change().set("run", run.to_string()).set("until", until);
+            let take = take.only_if("attribute_not_exists(#run) OR #until <= :now OR #run = :run").with("now", now);
+            if self.table.change(take).await?.is_ok() {
+                return Ok(Some(turn));
+            }
+        }
+        Ok(None)
     }
 
     /// Keeps the turn until `until`; false if somebody else has it by now.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn keep_turn(&self, _turn: &Turn, _until: Timestamp) -> Result<bool> {
-        unimplemented!("follows")
+    pub async fn keep_turn(&self, turn: &Turn, until: Timestamp) -> Result<bool> {
+        let keep = turn.change().set("until", until).only_if("#run = :run").with("run", turn.run.to_string());
+        Ok(self.table.change(keep).await?.is_ok())
     }
 
-    /// Gives the turn back at `now`; nothing happens if somebody else has it by now.
+    /// Gives the turn back; nothing happens if somebody else has it by now.
     ///
     /// # Errors
     /// `Unavailable`; it then ends by itself.
-    pub async fn give_turn_back(&self, _turn: Turn, _now: Timestamp) -> Result<()> {
-        unimplemented!("follows")
+    pub async fn give_turn_back(&self, turn: Turn) -> Result<()> {
+        let back = turn.change().remove("run").only_if("#run = :run").with("run", turn.run.to_string());
+        self.table.change(back).await.map(drop)
     }
 }

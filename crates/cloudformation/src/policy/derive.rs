@@ -14,14 +14,12 @@ use crate::{Names, arn};
 /// Taking messages from a queue, keeping them while one works, and giving them back.
 const TAKE_MESSAGES: &[&str] =
     &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"];
-/// Reading and writing single items of the ledger.
-const KEEP_STATE: &[&str] =
-    &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"];
+/// Reading and writing single items of the state table, in transactions too. Nobody deletes any.
+const KEEP_STATE: &[&str] = &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
 const GET_OBJECTS: &[&str] = &["s3:GetObject"];
 const PUT_OBJECTS: &[&str] = &["s3:PutObject", "s3:AbortMultipartUpload"];
 const READ_ROWS: &[&str] = &["dynamodb:Query", "dynamodb:Scan"];
-const WRITE_ROWS: &[&str] =
-    &["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:DeleteItem"];
+const WRITE_ROWS: &[&str] = &["dynamodb:DescribeTable", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"];
 
 /// What a function's role may do: its logs, its queue, its runs, and what it is granted.
 pub fn of_function(pipeline: &Pipeline, function: &Function) -> Vec<Statement> {
@@ -107,11 +105,7 @@ pub fn of_access(pipeline: &Pipeline, names: &Names, function: &Function, access
             WRITE_ROWS,
             format!("put rows into table `{name}`, replace and delete them"),
         ),
-        Access::Mail => {
-            let mut statements = send_mail(pipeline);
-            statements.push(query_state(names, "FindMails", "find the mails that wait in the outbox"));
-            statements
-        }
+        Access::Mail => send_mail(pipeline, names),
         Access::ReadLedger => vec![query_state(names, "ReadLedger", "read what became of the pipeline's runs")],
         // Databases are reached over the network, with what their secret says; secrets are gathered in one statement.
         Access::ReadDatabase(_) | Access::WriteDatabase(_) | Access::Secret(_) => Vec::new(),
@@ -133,7 +127,7 @@ fn keep_state(names: &Names, purpose: &str) -> Statement {
 
 fn query_state(names: &Names, sid: &str, purpose: &str) -> Statement {
     let resources = vec![arn::table(&names.state()), arn::indexes(&names.state())];
-    Statement::allow(sid.to_owned(), state::QUERY, resources, purpose.to_owned())
+    Statement::allow(sid.to_owned(), state::READ_MANY, resources, purpose.to_owned())
 }
 
 fn read_bucket(bucket: &Bucket, names: &Names, purpose: &str) -> Vec<Statement> {
@@ -188,8 +182,9 @@ fn rows(
 }
 
 /// Mails go out through Amazon SES, unless the file names a mail server.
-fn send_mail(pipeline: &Pipeline) -> Vec<Statement> {
-    let Some(mail) = pipeline.mail.as_ref().filter(|mail| mail.url.is_none()) else { return Vec::new() };
+fn send_mail(pipeline: &Pipeline, names: &Names) -> Vec<Statement> {
+    let find = query_state(names, "FindMails", "find the mails that are to be sent in the outbox");
+    let Some(mail) = pipeline.mail.as_ref().filter(|mail| mail.url.is_none()) else { return vec![find] };
     let actions = ["ses:SendEmail", "ses:SendRawEmail"];
     let statement = Statement::allow(
         "SendMail".to_owned(),
@@ -197,7 +192,7 @@ fn send_mail(pipeline: &Pipeline) -> Vec<Statement> {
         vec![arn::senders()],
         "send mails from its one address".to_owned(),
     );
-    vec![statement.only_if("StringEquals", "ses:FromAddress", sender(mail))]
+    vec![find, statement.only_if("StringEquals", "ses:FromAddress", sender(mail))]
 }
 
 /// Who mails are from: a parameter of the stack, if the file does not say.

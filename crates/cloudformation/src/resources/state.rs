@@ -6,24 +6,34 @@
 //!
 //! | item | `pk` | `sk` | attributes | `list` | `object` |
 //! |---|---|---|---|---|---|
-//! | event | `event#ID` | `event` | `event`, `seen`, `runs`, `failure` if nobody took it | `unacknowledged` until its runs are queued; `unrouted` | `BUCKET/KEY` |
-//! | run | `run#ID` | `run` | `event`, `function`, `revision`, `state`, `attempts`, `worker`, `started`, `settled`, `failure`, `note`, `rejected`, `input_sha256` | `FUNCTION#STATE` | `BUCKET/KEY` |
-//! | output | `run#ID` | `output#00000` | `output` | | `made#BUCKET/KEY` |
-//! | refused row | `run#ID` | `reject#00000000` | `reject` | | |
-//! | newest content | `object#BUCKET/KEY` | `content` | `event`, `sha256` | | |
+//! | event | `event#ID` | `event` | `event`, `seen`, `hops`, `runs`, `failure` if nobody took it | `unacknowledged` until its runs are queued; `unrouted` | `BUCKET/KEY` |
+//! | run | `run#ID` | `run` | `event`, `hops`, `seen`, `function`, `revision`, `state`, `attempts`, `before`, `worker`, `started`; `ended` and what that attempt told: `settled`, `failure`, `note`, `outputs`, `rejected`, `input_sha256` | `FUNCTION#open` until it is settled, then `FUNCTION#STATE` | `BUCKET/KEY` |
+//! | output | `run#ID` | `output#ATTEMPT#00000` | `output` | | `made#BUCKET/KEY` |
+//! | refused rows | `run#ID` | `reject#ATTEMPT#00000000` | `rejects`, up to two hundred | | |
+//! | end of a failed run | `run#ID` | `failure` | `event`, `function`, `attempts`, `failure` | `failed` | |
+//! | newest version | `object#BUCKET/KEY` | `content` | `newest`, `seen`, `unrouted` if nobody took it; `event`, the newest with runs, and its `sha256` once it was read | | |
+//! | name of a function | `functions` | `NAME` | | | |
 //! | last tick | `function#NAME` | `tick` | `planned` | | |
 //! | turn | `function#NAME` | `turn#0000` | `run`, `until` | | |
-//! | counts | `function#NAME` | `counts#0` … `counts#f` | `waiting`, `running`, `succeeded`, `failed`, `superseded`, `rejected` | | |
+//! | counts | `function#NAME` | `counts#0` … `counts#f` | `succeeded`, `failed`, `superseded`, `rejected`, `last` | | |
 //! | columns of a table | `table#NAME` | `columns` | `columns` | | |
-//! | mail | `mail#ID` | `mail` | `message`, `state`, `attempts`, `due` | `mail#STATE` | |
+//! | load of a table | `table#NAME` | `load#RUN` | `report`, `table` | | |
+//! | who loads a table | `table#NAME` | `loading` | `owner`, `beat` | | |
+//! | mail | `mail#ID` | `mail` | `run`, `function`, `about`, `size`, `recipient`, `content`, `parts`, `state`, `attempts`, `queued`, `due`, `settled`, `failure` | `mail#STATE` | |
+//! | content of a mail | `mail#ID` | `part#CONTENT#0000` | `bytes`, until it is sent | | |
+//! | secret of the outbox | `mails` | `secret` | `salt` | | |
+//! | who sends mails | `mails` | `sender` | `owner`, `beat` | | |
 //!
-//! Both indexes sort by `at`: when an event was seen, a run settled (or seen, as long as it is not), a mail written. They are
-//! sparse: an item without `list` is not in the index `list`.
+//! Both indexes sort by `at`: when an event or a run's event was seen, a run failed, a queued mail falls due, another mail was sent,
+//! given up or queued. They are sparse: an item without `list` is not in the index `list`; they may lag behind by a moment.
 //!
-//! **A claim** is one conditional update of the run's item (`state` is waiting, or running under an attempt whose worker is gone);
-//! **a settlement** is one transaction: the run's item on condition of its attempt, its outputs and refused rows, the newest
-//! content, and the counts of the sixteenth that the first digit of the run's id names. A **turn** is taken by a conditional put and
-//! ends by itself at `until`; a function of concurrency N has the turns below N.
+//! **An admission** is one transaction: event, runs, newest version, on condition that the event is new. **A claim** is one
+//! conditional update of the run's item (`state` is waiting or running; `attempts` counts up, and fences). **A settlement** is one
+//! transaction: the run's item on condition of its attempt, its outputs and refused rows, the newest version's content, the entry in
+//! the failure log, and the counts of the sixteenth that the first digit of the run's id names. What does not fit into a hundred items is
+//! written before, under its attempt, and is not seen until the run says that this attempt has ended it. Waiting and running runs
+//! are counted in the list. A **turn** is taken by a conditional update and ends by itself at `until`; a function of concurrency N has the turns
+//! below N. **Who loads or sends** counts `beat` up every five seconds; whose `beat` stands still for twenty is replaced.
 
 use serde_json::json;
 
@@ -37,7 +47,7 @@ const BY_LIST: &str = "list";
 const BY_OBJECT: &str = "object";
 
 /// Reading more than single items.
-pub(crate) const QUERY: &[&str] = &["dynamodb:Query"];
+pub(crate) const READ_MANY: &[&str] = &["dynamodb:Query", "dynamodb:BatchGetItem"];
 
 /// Adds the table.
 pub(crate) fn add(plan: &Plan<'_>, template: &mut Template) {

@@ -10,11 +10,35 @@ use tidegate_model::{ErrorKind, RunId, ValueType};
 use crate::table::arrow_schema;
 use crate::{Load, LoadMode, LoadReport, OnDuplicate, Result, Table, TableLoad, Tables};
 
-/// Holds an empty place for tables to the contract.
+/// What a place for tables may be unable to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A load is seen as a whole or not at all, while it is committed too. Without it, readers may see some of its rows then,
+    /// each of them whole.
+    pub shows_loads_at_once: bool,
+    /// A decimal keeps zeros that do not change it: `1.50`. Without it, it comes back as the number that it is: `1.5`.
+    pub keeps_zeros: bool,
+}
+
+impl Capabilities {
+    /// What most places have.
+    pub const ALL: Self = Self { shows_loads_at_once: true, keeps_zeros: true };
+}
+
+/// Holds an empty place for tables, which can do everything, to the contract.
 ///
 /// # Panics
 /// If the place breaks it.
 pub async fn contract(tables: &dyn Tables) {
+    contract_of(tables, Capabilities::ALL).await;
+}
+
+/// Holds an empty place for tables to the contract, as far as it can do these things.
+///
+/// # Panics
+/// If the place breaks it.
+pub async fn contract_of(tables: &dyn Tables, can: Capabilities) {
+    readers_see_whole_rows_and_whole_loads(tables, can).await;
     nothing_shows_before_the_commit(tables).await;
     the_same_run_twice_is_one_load(tables).await;
     an_upsert_counts_what_it_did(tables).await;
@@ -33,7 +57,7 @@ pub async fn contract(tables: &dyn Tables) {
     hostile_names_are_names(tables).await;
     what_no_table_can_hold_is_refused(tables).await;
     keys_of_several_columns_and_numbers_are_found(tables).await;
-    every_type_comes_back(tables).await;
+    every_type_comes_back(tables, can).await;
     an_empty_load_creates_the_table(tables).await;
 }
 
@@ -138,6 +162,37 @@ async fn table(tables: &dyn Tables, name: &str) -> Arc<dyn Table> {
 
 fn refused<T>(result: Result<T>) -> ErrorKind {
     result.err().expect("a refusal").kind
+}
+
+/// A reader who looks while a load is committed, again and again.
+async fn readers_see_whole_rows_and_whole_loads(tables: &dyn Tables, can: Capabilities) {
+    let table = table(tables, "readers").await;
+    let columns: Columns<'_> = &[("id", ValueType::String), ("a", ValueType::String), ("b", ValueType::String)];
+    let rows_of = |cell: &str| -> Vec<[String; 3]> {
+        (0..200).map(|row| [format!("{row:03}"), cell.to_owned(), cell.to_owned()]).collect()
+    };
+    let load_of = async |run: &str, cell: &str| {
+        let rows = rows_of(cell);
+        let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
+        let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
+        begun(table.as_ref(), upsert(run, columns), &rows).await
+    };
+    load_of("1", "old").await.commit().expect("a commit");
+    let second = load_of("2", "new").await;
+    let committing = std::thread::spawn(move || second.commit().expect("a commit"));
+    loop {
+        let is_done = committing.is_finished();
+        let seen = rows(table.as_ref()).await;
+        assert_eq!(seen.len(), 200);
+        assert!(seen.iter().all(|row| row[1] == row[2]), "each row is whole");
+        let new = seen.iter().filter(|row| row[1] == "new").count();
+        assert!(!can.shows_loads_at_once || new == 0 || new == 200, "{new} of 200 rows are seen");
+        if is_done {
+            assert_eq!(new, 200);
+            break;
+        }
+    }
+    committing.join().expect("the commit does not panic");
 }
 
 async fn nothing_shows_before_the_commit(tables: &dyn Tables) {
@@ -419,7 +474,7 @@ async fn keys_of_several_columns_and_numbers_are_found(tables: &dyn Tables) {
     assert_eq!(table.columns().await.expect("columns").map(|(_, key)| key), Some(2));
 }
 
-async fn every_type_comes_back(tables: &dyn Tables) {
+async fn every_type_comes_back(tables: &dyn Tables, can: Capabilities) {
     let table = table(tables, "types").await;
     let table = table.as_ref();
     let columns: Vec<(&str, ValueType)> =
@@ -428,7 +483,7 @@ async fn every_type_comes_back(tables: &dyn Tables) {
         "-9223372036854775808",
         "007",
         "9223372036854775807",
-        "1.50",
+        if can.keeps_zeros { "1.50" } else { "1.5" },
         "0.1",
         "true",
         "2024-02-29",

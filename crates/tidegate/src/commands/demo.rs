@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tidegate_model::{Failure, Output};
-use tidegate_stores::{FailureFilter, Ledger, Page, RunFilter};
+use tidegate_stores::{FailureFilter, Page, RunFilter};
 use tokio_util::sync::CancellationToken;
 
 use super::new::TEMPLATES;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tidegate_engine::Intake;
 use tidegate_model::Trigger;
 use tidegate_stores::mail::MailCounts;
-use tidegate_stores::{EventSource, FailureFilter, FailureRecord, Ledger, Page, Queue, RunFilter};
+use tidegate_stores::{EventSource, FailureFilter, FailureRecord, Page, RunFilter};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Stop};
