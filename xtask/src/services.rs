@@ -69,7 +69,8 @@ pub(crate) fn ready() -> bool {
         && PROGRAMS_OF_DYNAMODBS.iter().all(|(name, _)| shell::installed(name));
     installed
         && dynamodbs
-        && postgres.is_file() && SERVERS.iter().all(|(_, server)| directory.join("bin").join(server).is_file())
+        && postgres.is_file()
+        && SERVERS.iter().all(|(_, server)| directory.join("bin").join(server).is_file())
 }
 
 /// Installs what is missing.

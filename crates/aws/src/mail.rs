@@ -48,7 +48,11 @@ impl Delivery for Ses {
 
     async fn hand_over(&mut self, mail: &DueMail) -> Result<(), Undelivered> {
         let bug = |error: &dyn std::fmt::Display| {
-            Undelivered::Refused(Failure::new("C0204", ErrorKind::Bug, format!("the mail cannot be handed over: {error}")))
+            Undelivered::Refused(Failure::new(
+                "C0204",
+                ErrorKind::Bug,
+                format!("the mail cannot be handed over: {error}"),
+            ))
         };
         let raw = RawMessage::builder().data(Blob::new(mail.message.clone())).build().map_err(|error| bug(&error))?;
         let call = self.client.send_email().from_email_address(&self.from);
@@ -64,7 +68,8 @@ impl Delivery for Ses {
 fn judged(error: &SdkError<SendEmailError>) -> Undelivered {
     let code = error.code().unwrap_or_default();
     let said = without_addresses(&format!("{code}: {}", error.message().unwrap_or_default()));
-    let later = |code| Failure::new(code, ErrorKind::Unavailable, format!("Amazon SES refused the mail for now: {said}"));
+    let later =
+        |code| Failure::new(code, ErrorKind::Unavailable, format!("Amazon SES refused the mail for now: {said}"));
     match error {
         SdkError::ConstructionFailure(_) => Undelivered::Lost(Failure::new(
             "C0201",

@@ -30,17 +30,11 @@ pub struct TickMessage {
     pub planned: Timestamp,
 }
 
-/// That buckets are to be listed, from the beginning or where an earlier message stopped.
+/// That buckets are to be listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconcileMessage {
     /// When it was planned.
     pub planned: Timestamp,
-    /// The bucket to go on with, by its name in the pipeline file; those before it are done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bucket: Option<String>,
-    /// The last key of it that was seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
 }
 
 /// A message to the intake.
@@ -100,11 +94,8 @@ pub fn versions_of(pipeline: &Pipeline, object: &S3Object) -> Vec<ObjectVersion>
         if name != object.bucket || bucket.settings.contains_key("endpoint") {
             return None;
         }
-        let key = if prefix.is_empty() {
-            object.key.as_str()
-        } else {
-            object.key.strip_prefix(prefix)?.strip_prefix('/')?
-        };
+        let key =
+            if prefix.is_empty() { object.key.as_str() } else { object.key.strip_prefix(prefix)?.strip_prefix('/')? };
         // A key that ends so stands for a folder.
         if key.is_empty() || key.ends_with('/') {
             return None;

@@ -28,7 +28,12 @@ pub(crate) enum Called {
 
 impl Engine {
     /// Calls the attempt's function and commits what it made, within the function's own time and `at_most`.
-    pub(crate) async fn call(self: &Arc<Self>, attempt: &Attempt, at_most: Duration, cancel: CancellationToken) -> Called {
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        attempt: &Attempt,
+        at_most: Duration,
+        cancel: CancellationToken,
+    ) -> Called {
         let Some(ready) = self.functions.get(&attempt.function) else {
             return Called::Cancelled;
         };

@@ -41,7 +41,8 @@ impl Engine {
             self.wiring.queue.enqueue(vec![item]).await?;
             return Ok(Resolved::Enqueued);
         }
-        let reason = format!("function `{}` was called for it again and again, and never said how it went", item.function);
+        let reason =
+            format!("function `{}` was called for it again and again, and never said how it went", item.function);
         let failure = Failure::new(NOBODY, ErrorKind::Unavailable, reason)
             .at(Place { object: attempt.event.object().map(ObjectVersion::path), ..Place::default() })
             .help("look into the log of the function at that time; then `tidegate failures retry`");

@@ -162,13 +162,7 @@ impl Engine {
         self.wiring.joint.admit_and_enqueue(admissions).await
     }
 
-    pub(crate) fn admission(
-        &self,
-        event: Event,
-        hops: u32,
-        runs: Vec<NewRun>,
-        unrouted: Option<Failure>,
-    ) -> Admission {
+    pub(crate) fn admission(&self, event: Event, hops: u32, runs: Vec<NewRun>, unrouted: Option<Failure>) -> Admission {
         Admission { event, seen_at: self.now(), hops, runs, unrouted }
     }
 

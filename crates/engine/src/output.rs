@@ -5,7 +5,9 @@ use std::io::{self, BufWriter, Read, Seek, Write};
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{Attributes, MultipartUpload, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult};
+use object_store::{
+    Attributes, MultipartUpload, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
 use sha2::{Digest, Sha256};
 use tempfile::{SpooledData, SpooledTempFile};
 use tidegate_model::{ErrorKind, Failure, Key, Output};

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tidegate_engine::{Chance, Clock, Engine, FollowUp, Observer, Post, Wiring};
-use tidegate_model::{ErrorKind, Setting};
+use tidegate_model::{Bucket, ErrorKind, Setting};
 use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
 use tidegate_stores::database::sqlite::SqliteDatabase;
 use tidegate_stores::mail::{Courier, Directory, Outbox, SqliteOutbox};
@@ -216,8 +216,8 @@ fn secrets(project: &Project) -> tidegate_engine::Secrets {
 /// # Errors
 /// The first that cannot be opened.
 pub(crate) fn open_buckets(project: &Project) -> Result<BTreeMap<String, OpenBucket>, Stop> {
-    let names = project.pipeline.buckets.keys();
-    names.map(|name| Ok((name.clone(), open_bucket(project, name)?))).collect()
+    let open = |bucket: &Bucket| Ok((bucket.name.clone(), open_bucket(project, &bucket.name)?));
+    project.open_buckets().map(open).collect()
 }
 
 /// Opens one bucket.
@@ -253,7 +253,8 @@ pub(crate) async fn open_tables(project: &Project) -> Result<BTreeMap<String, Ar
     let secrets = Secrets::of(project);
     let mut places: BTreeMap<Option<String>, Arc<dyn Tables>> = BTreeMap::new();
     let mut tables = BTreeMap::new();
-    for (name, table) in &project.pipeline.tables {
+    for table in project.open_tables() {
+        let name = &table.name;
         let url = match &table.url {
             None => None,
             Some(Setting::Plain(url)) => Some(url.clone()),
@@ -320,7 +321,7 @@ pub(crate) fn open_databases(project: &Project) -> Result<BTreeMap<String, Arc<d
             None => postgres(project, &database.name, &url),
         }
     };
-    project.pipeline.databases.iter().map(|(name, database)| Ok((name.clone(), open(database)?))).collect()
+    project.open_databases().map(|database| Ok((database.name.clone(), open(database)?))).collect()
 }
 
 /// The warehouse of this name, or else the only one that functions load into; and its name.

@@ -17,8 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Takes the figures.
 pub(super) fn run(bench: &Bench) -> Outcome<Vec<Figure>> {
     let shipped = shell::target().join("dist/tidegate");
-    let (program, profile) =
-        if shipped.is_file() { (shipped, "dist") } else { (bench.binary.clone(), "release, which is larger than what is shipped") };
+    let (program, profile) = if shipped.is_file() {
+        (shipped, "dist")
+    } else {
+        (bench.binary.clone(), "release, which is larger than what is shipped")
+    };
     bench.pipeline(LOAD_PEOPLE)?;
     let mut function = (0..ROUNDS).map(|_| until_asked(bench, &program, "load")).collect::<Outcome<Vec<f64>>>()?;
     let mut intake =
@@ -29,7 +32,10 @@ pub(super) fn run(bench: &Bench) -> Outcome<Vec<Figure>> {
         peer: None,
         unit: "ms".into(),
         fsync: None,
-        note: format!("process start to the first `/next`, median of {ROUNDS}, p90 {:.1} ms; {profile}", percentile(ours, 0.9)),
+        note: format!(
+            "process start to the first `/next`, median of {ROUNDS}, p90 {:.1} ms; {profile}",
+            percentile(ours, 0.9)
+        ),
     };
     let started = figure("bootstrap_function", &mut function);
     Ok(vec![started, figure("bootstrap_intake", &mut intake), zip(bench, &program, profile)?])

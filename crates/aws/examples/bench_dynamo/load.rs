@@ -85,8 +85,11 @@ pub(crate) fn by_sdk(endpoint: &str, file: &str) -> Done {
             for line in lines.by_ref().take(25) {
                 let line = line?;
                 let cells = line.split(',').map(|cell| AttributeValue::S(cell.to_owned()));
-                let item: HashMap<String, AttributeValue> = names.iter().map(|name| (*name).to_owned()).zip(cells).collect();
-                batch.push(WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(item)).build()?).build());
+                let item: HashMap<String, AttributeValue> =
+                    names.iter().map(|name| (*name).to_owned()).zip(cells).collect();
+                batch.push(
+                    WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(item)).build()?).build(),
+                );
             }
             rows += batch.len() as u64;
             let is_more = !batch.is_empty();
@@ -110,6 +113,7 @@ pub(crate) fn by_sdk(endpoint: &str, file: &str) -> Done {
 #[expect(clippy::print_stdout, reason = "a program that measures prints")]
 fn tell(rows: u64, began: Instant) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
     println!("{:.0} {:.1}", rows as f64 / began.elapsed().as_secs_f64(), peak.unwrap_or(0.0) / 1024.0);
 }

@@ -106,7 +106,14 @@ fn generate(rows: u64) -> Done<PathBuf> {
         let (a, b, c) = (next(), next(), next());
         let pick = |list: [&'static str; 8], bits: u64| list[usize::try_from(bits % 8).unwrap_or(0)];
         let (first, last) = (pick(FIRST, c), pick(LAST, c >> 3));
-        let uuid = format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff, b >> 52, b & 0xffff_ffff_ffff);
+        let uuid = format!(
+            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xffff,
+            a & 0xfff,
+            b >> 52,
+            b & 0xffff_ffff_ffff
+        );
         let gender = if c >> 6 & 1 == 0 { "Female" } else { "Male" };
         let ip = [c >> 8, c >> 16, c >> 24, c >> 32].map(|byte| (byte & 0xff).to_string()).join(".");
         writeln!(file, "{uuid},{first},{last},{}{:x}@example.org,{gender},{ip}", last.to_lowercase(), c >> 40)?;

@@ -201,7 +201,7 @@ impl Inner {
     async fn give_back(&self, turns: Vec<Turn>) {
         for turn in turns {
             let name = turn.function.clone();
-            if let Err(error) = self.ledger.give_turn_back(turn, self.now()).await {
+            if let Err(error) = self.ledger.give_turn_back(turn).await {
                 tracing::warn!(%error, name, "a turn could not be given back, and ends by itself");
             }
         }

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::{House, failure};
 
-const ECHO: &str = "[bucket.raw]\n[bucket.out]\n[function.copy]\non = { created = \"raw\" }\nrun = \"test\"\ninto = \"out\"\n";
+const ECHO: &str =
+    "[bucket.raw]\n[bucket.out]\n[function.copy]\non = { created = \"raw\" }\nrun = \"test\"\ninto = \"out\"\n";
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Takes the next run of a function from the queue, as whoever hands runs over has done.
@@ -122,7 +123,8 @@ async fn a_message_that_cannot_be_read_stands_in_the_failure_log_until_it_is_ret
     for _ in 0..2 {
         engine.note_unreadable("tidegate-intake", "message-1", failure.clone()).await.expect("a note");
     }
-    let failures = house.ledger.failures(tidegate_stores::FailureFilter::default(), tidegate_stores::Page::first(9)).await;
+    let failures =
+        house.ledger.failures(tidegate_stores::FailureFilter::default(), tidegate_stores::Page::first(9)).await;
     let failures = failures.expect("failures");
     assert_eq!(failures.len(), 1, "once, however often it comes");
     assert!(matches!(&failures[0].event, Event::Created(object) if object.path() == "tidegate-intake/message-1"));

@@ -20,7 +20,7 @@ pub(super) async fn work(opened: &Opened, function: &str, at_most: usize, invoca
         let is_done = match work_on(opened, function, at_most, &record, invocation.deadline).await {
             Ok(is_done) => is_done,
             Err(error) => {
-                tracing::warn!(%error, message = record.message_id, "a run could not be worked on, and comes again");
+                tracing::warn!(%error, sqs_message = record.message_id, "a run could not be worked on, and comes again");
                 false
             }
         };

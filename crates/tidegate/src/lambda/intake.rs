@@ -36,7 +36,7 @@ pub(super) async fn take_in(opened: &Opened, invocation: Invocation) -> Vec<Stri
 
 fn note(again: &mut Vec<String>, record: &Record, taken: Result<()>) {
     if let Err(error) = taken {
-        tracing::warn!(%error, message = record.message_id, "could not be taken in, and comes again");
+        tracing::warn!(%error, sqs_message = record.message_id, "could not be taken in, and comes again");
         again.push(record.message_id.clone());
     }
 }
@@ -120,6 +120,6 @@ async fn give_up(opened: &Opened, message: RunMessage, record: &Record) -> Resul
 }
 
 async fn unreadable(opened: &Opened, record: &Record, failure: Failure) -> Result<()> {
-    tracing::warn!(settled = "unrouted", message = record.message_id, %failure, "a message that cannot be read");
+    tracing::warn!(settled = "unrouted", sqs_message = record.message_id, %failure, "a message that cannot be read");
     opened.wired.engine.note_unreadable(INTAKE, &record.message_id, failure).await
 }

@@ -8,12 +8,12 @@ use tracing_subscriber::prelude::*;
 
 /// Starts it. The libraries below us are heard when they warn.
 pub(super) fn start() {
-    let ours = ["tidegate", "tidegate_engine", "tidegate_stores", "tidegate_functions", "tidegate_smtp", "tidegate_aws"];
+    let ours =
+        ["tidegate", "tidegate_engine", "tidegate_stores", "tidegate_functions", "tidegate_smtp", "tidegate_aws"];
     let filter = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_targets(ours.map(|target| (target, LevelFilter::INFO)))
         // Its spans hold the id of the request.
-        .with_target("Lambda runtime invoke", LevelFilter::INFO)
         .with_target("lambda_runtime", LevelFilter::INFO);
     let layer = tracing_subscriber::fmt::layer()
         .json()

@@ -7,6 +7,7 @@ mod function;
 mod intake;
 mod log;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +15,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tidegate_aws::lambda::{Invocation, serve};
 use tidegate_aws::{Client, SqsQueue};
-use tidegate_model::{Address, ErrorKind, Pipeline};
+use tidegate_model::{Address, ErrorKind, Function, Pipeline};
 use tidegate_stores::{Error, Result};
 use tokio::sync::OnceCell;
 
 use crate::exit::{Exit, Stop};
 use crate::output::Printer;
-use crate::project::{Here, Project};
+use crate::project::{Here, Project, Reach};
 use crate::wiring::aws::OnAws;
 use crate::wiring::{self, Wired};
 
@@ -30,8 +31,12 @@ const INTAKE: &str = "tidegate-intake";
 const TO_SETTLE: Duration = Duration::from_secs(4);
 
 /// What Lambda sets, without which there is nothing to ask.
-const VARIABLES: [&str; 4] =
-    ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"];
+const VARIABLES: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
 
 /// Whether the program was started by Lambda: under the name that Lambda starts, or where Lambda can be asked, and with nothing else
 /// to do.
@@ -56,11 +61,15 @@ pub(crate) fn run(here: &Here) -> Result<Exit, Stop> {
     }
     log::start();
     let role = variable("TIDEGATE_FUNCTION")?;
-    let project = Project::read(here)?;
+    let mut project = Project::read(here)?;
     let role = match role.as_str() {
         INTAKE => Role::Intake,
-        name => Role::Function(at_most(&project.pipeline, name)?, name.to_owned()),
+        name => Role::Function(function(&project.pipeline, name)?.concurrency, name.to_owned()),
     };
+    project.reach = Some(match &role {
+        Role::Intake => Reach { buckets: watched(&project.pipeline), ..Reach::default() },
+        Role::Function(_, name) => Reach::of(function(&project.pipeline, name)?),
+    });
     let opened = OnceCell::new();
     // Calls come one at a time; a function's own work is on blocking threads.
     wiring::work(2, serve(|invocation| answer(&project, &role, &opened, invocation)))?.map_err(Stop::from)?;
@@ -78,7 +87,6 @@ enum Role {
 struct Opened {
     wired: Wired,
     queue: Arc<SqsQueue>,
-    aws: Arc<OnAws>,
 }
 
 /// Answers one call with the messages that must come again.
@@ -109,21 +117,24 @@ async fn open(project: &Project) -> Result<Opened> {
     let project = project.copied().on(OnAws::new(client, account, &project.pipeline, from));
     let Some(aws) = project.aws.clone() else { return Err(Error::new(ErrorKind::Bug, "AWS was lost")) };
     let wired = Wired::build(&project, Some(log::observer())).await.map_err(told)?;
-    Ok(Opened { wired, queue: aws.queue(&project), aws })
+    Ok(Opened { wired, queue: aws.queue(&project) })
 }
 
-/// How many runs of a function may be worked on at once.
-fn at_most(pipeline: &Pipeline, name: &str) -> Result<usize, Stop> {
-    let function = pipeline.function(name).ok_or_else(|| {
+fn watched(pipeline: &Pipeline) -> BTreeSet<String> {
+    pipeline.watched_buckets().into_iter().map(str::to_owned).collect()
+}
+
+fn function<'p>(pipeline: &'p Pipeline, name: &str) -> Result<&'p Function, Stop> {
+    pipeline.function(name).ok_or_else(|| {
         Stop::new(ErrorKind::NotFound, format!("there is no function `{name}` in this pipeline"))
             .help("deploy the template and the zip of the same pipeline file")
-    })?;
-    Ok(function.concurrency)
+    })
 }
 
 fn variable(name: &str) -> Result<String, Stop> {
     std::env::var(name).map_err(|_| {
-        Stop::wrong(format!("the variable `{name}` is not set")).help("deploy with the template that `tidegate synth aws` makes")
+        Stop::wrong(format!("the variable `{name}` is not set"))
+            .help("deploy with the template that `tidegate synth aws` makes")
     })
 }
 

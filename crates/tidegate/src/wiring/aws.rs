@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use tidegate_aws::{
-    Client, Credentials, DynamoLedger, DynamoOutbox, DynamoTables, SecretsManager, Ses, SqsQueue,
-};
+use tidegate_aws::{Client, Credentials, DynamoLedger, DynamoOutbox, DynamoTables, SecretsManager, Ses, SqsQueue};
 use tidegate_cloudformation::{Account, Names, placed};
 use tidegate_engine::{Clock, FollowUp, Post};
 use tidegate_model::{Address, ErrorKind, Failure, Mail, Pipeline, Setting};
@@ -76,11 +74,6 @@ impl OnAws {
         }
     }
 
-    /// What things are called.
-    pub(crate) fn names(&self) -> &Names {
-        &self.names
-    }
-
     /// The pipeline with its places on AWS.
     pub(crate) fn placed(&self, pipeline: &Pipeline) -> Pipeline {
         let mut placed = placed(pipeline, &self.account);
@@ -99,7 +92,8 @@ impl OnAws {
     pub(crate) fn queue(&self, project: &Project) -> Arc<SqsQueue> {
         let queue = self.queue.get_or_init(|| {
             let functions = project.pipeline.functions.iter();
-            let urls = functions.map(|function| (function.name.clone(), self.queue_url(&self.names.queue(&function.name))));
+            let urls =
+                functions.map(|function| (function.name.clone(), self.queue_url(&self.names.queue(&function.name))));
             let ledger = Arc::clone(&self.ledger);
             Arc::new(SqsQueue::new(&self.client, urls.collect(), ledger, Arc::new(Timestamp::now)))
         });
@@ -176,7 +170,7 @@ impl OnAws {
 /// `Unavailable`, or if there is no state table.
 pub(super) async fn places(project: &Project, aws: &OnAws, _: &Clock) -> Result<Places, Stop> {
     let (ledger, queue) = (aws.ledger(), aws.queue(project));
-    let mail = match &project.pipeline.mail {
+    let mail = match project.open_mail() {
         Some(mail) => Some(post(project, aws, mail).await?),
         None => None,
     };

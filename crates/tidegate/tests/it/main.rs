@@ -4,6 +4,8 @@
 
 mod bathymetry;
 mod cloud;
+mod cloud_conservation;
+mod cloud_templates;
 mod flow;
 mod generated;
 mod lambda;

@@ -125,12 +125,23 @@ impl Cloud {
 
     /// Makes the stack of a pipeline, with a program that Lambda starts. What it is called.
     pub(crate) fn deploy(&self, place: &Place, program: &Program, parameters: &[(&str, &str)]) -> String {
-        let synth = place.run(&["synth", "aws", "--json"]).ends(0);
+        self.deploy_from(place, ".", program, parameters)
+    }
+
+    /// The same for a pipeline in a folder of the place.
+    pub(crate) fn deploy_from(
+        &self,
+        place: &Place,
+        folder: &str,
+        program: &Program,
+        parameters: &[(&str, &str)],
+    ) -> String {
+        let synth = place.run(&["-C", folder, "synth", "aws", "--json"]).ends(0);
         let template = synth.out.replace(PLANNED, "2026-01-01T00:00:00Z");
         let name = synth.err.split('`').nth(1).unwrap().to_owned();
         self.call("s3", "create_bucket", json!({ "Bucket": format!("programs-{}", self.account) }));
         let bucket = format!("programs-{}", self.account);
-        let zip = program.zip(place);
+        let zip = program.zip(place, folder);
         self.call("s3", "put_object", json!({ "Bucket": bucket, "Key": "program.zip", "Body": { "file": zip } }));
         self.call("s3", "put_object", json!({ "Bucket": bucket, "Key": "stack.json", "Body": template }));
         let given = [("CodeBucket", bucket.as_str()), ("CodeKey", "program.zip")];
@@ -150,7 +161,12 @@ impl Cloud {
             }),
         );
         let status = self.settled(&name);
-        assert_eq!(status, "CREATE_COMPLETE", "{:?}", self.ask("cloudformation", "describe_stack_events", &json!({ "StackName": name })));
+        assert_eq!(
+            status,
+            "CREATE_COMPLETE",
+            "{:?}",
+            self.ask("cloudformation", "describe_stack_events", &json!({ "StackName": name }))
+        );
         name
     }
 
@@ -183,6 +199,28 @@ impl Cloud {
         self.call("s3", "put_object", json!({ "Bucket": bucket, "Key": key, "Body": content }));
     }
 
+    /// Messages of a queue come again so many seconds after they were received.
+    pub(crate) fn hide_for(&self, queue: &str, seconds: u64) {
+        let url = format!("{}/{}/{queue}", self.url(), self.account);
+        let attributes = json!({ "VisibilityTimeout": seconds.to_string() });
+        self.call("sqs", "set_queue_attributes", json!({ "QueueUrl": url, "Attributes": attributes }));
+    }
+
+    /// Kills every process of a function of this account; how many there were.
+    pub(crate) fn kill_functions(&self) -> u64 {
+        let mut killed = 0;
+        let account = format!("TIDEGATE_ACCOUNT={}", self.account);
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            let is_ours = environment.split(|byte| *byte == 0).any(|variable| variable == account.as_bytes());
+            if let Some(process) = rustix::process::Pid::from_raw(id).filter(|_| is_ours) {
+                killed += u64::from(rustix::process::kill_process(process, rustix::process::Signal::KILL).is_ok());
+            }
+        }
+        killed
+    }
+
     /// What the functions have logged.
     pub(crate) fn logs(&self) -> String {
         let Ok(groups) = self.ask("logs", "describe_log_groups", &json!({})) else { return String::new() };
@@ -191,7 +229,11 @@ impl Cloud {
             let name = &group["logGroupName"];
             let Ok(told) = self.ask("logs", "filter_log_events", &json!({ "logGroupName": name })) else { continue };
             for event in told["events"].as_array().into_iter().flatten() {
-                text.push_str(&format!("{} {}\n", name.as_str().unwrap_or_default(), event["message"].as_str().unwrap_or_default().trim_end()));
+                text.push_str(&format!(
+                    "{} {}\n",
+                    name.as_str().unwrap_or_default(),
+                    event["message"].as_str().unwrap_or_default().trim_end()
+                ));
             }
         }
         text
@@ -212,7 +254,9 @@ impl Cloud {
         let mut names: Vec<String> = Vec::new();
         for (service, call, list, name) in asked {
             let told = self.call(service, call, json!({}));
-            names.extend(told[list].as_array().into_iter().flatten().filter_map(|each| each[name].as_str()).map(str::to_owned));
+            names.extend(
+                told[list].as_array().into_iter().flatten().filter_map(|each| each[name].as_str()).map(str::to_owned),
+            );
         }
         let queues = self.call("sqs", "list_queues", json!({}));
         names.extend(queues["QueueUrls"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
@@ -236,10 +280,12 @@ static STRIPPED: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 impl Program {
-    fn zip(&self, place: &Place) -> PathBuf {
+    fn zip(&self, place: &Place, folder: &str) -> PathBuf {
         match self {
             Self::Packed => {
-                place.run(&["package", "--program", STRIPPED.to_str().unwrap(), "--out", "program.zip"]).ends(0);
+                place
+                    .run(&["-C", folder, "package", "--program", STRIPPED.to_str().unwrap(), "--out", "program.zip"])
+                    .ends(0);
                 place.path("program.zip")
             }
             Self::Linked => {
@@ -256,10 +302,10 @@ impl Program {
                             archive.close()\n";
                 let status = Command::new(python().unwrap())
                     .args(["-c", code, env!("CARGO_BIN_EXE_tidegate")])
-                    .current_dir(place.path("."))
+                    .current_dir(place.path(folder))
                     .status();
                 assert!(status.unwrap().success());
-                place.path("program.zip")
+                place.path(folder).join("program.zip")
             }
         }
     }
