@@ -181,13 +181,13 @@ impl StateTable {
 
     /// The items whose partition key is `pk` and whose sort key begins with `prefix`, in the order of the sort key.
     pub(crate) async fn items(&self, pk: &str, prefix: &str) -> Result<Vec<Attributes>> {
-        let condition = "#pk = :pk AND begins_with(#sk, :sk)";
-        let key = Key::new(pk, prefix).attributes();
+        // DynamoDB takes no empty text for a key, not even to compare with.
+        let condition = if prefix.is_empty() { "#pk = :pk" } else { "#pk = :pk AND begins_with(#sk, :sk)" };
+        let key = Key::new(pk, prefix).attributes().into_iter().filter(|(name, _)| name != "sk" || !prefix.is_empty());
         let call = self.sdk.query().table_name(&self.name).key_condition_expression(condition).consistent_read(true);
         let call = call.set_expression_attribute_names(names(Some(condition), None));
-        let call = key
-            .into_iter()
-            .fold(call, |call, (name, value)| call.expression_attribute_values(format!(":{name}"), value));
+        let call =
+            key.fold(call, |call, (name, value)| call.expression_attribute_values(format!(":{name}"), value));
         let pages = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
         pages.await.map_err(|error| told(self.what("querying"), error))
     }

@@ -37,6 +37,16 @@ import boto3  # noqa: E402
 from botocore.config import Config as ClientConfig  # noqa: E402
 from hypercorn.asyncio import serve  # noqa: E402
 from hypercorn.config import Config  # noqa: E402
+from ministack.core import iam_actions  # noqa: E402
+
+# IAM knows no action of its own for a batch of messages: it asks for `sqs:SendMessage`.
+ACTION_OF = iam_actions._action_from_target
+iam_actions._action_from_target = lambda headers: (
+    (ACTION_OF(headers) or "").removesuffix("Batch") or None
+    if headers.get("x-amz-target", "").startswith("AmazonSQS.")
+    else ACTION_OF(headers)
+)
+
 from ministack.app import app  # noqa: E402
 
 CLIENTS = {}
