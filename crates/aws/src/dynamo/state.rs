@@ -186,8 +186,7 @@ impl StateTable {
         let key = Key::new(pk, prefix).attributes().into_iter().filter(|(name, _)| name != "sk" || !prefix.is_empty());
         let call = self.sdk.query().table_name(&self.name).key_condition_expression(condition).consistent_read(true);
         let call = call.set_expression_attribute_names(names(Some(condition), None));
-        let call =
-            key.fold(call, |call, (name, value)| call.expression_attribute_values(format!(":{name}"), value));
+        let call = key.fold(call, |call, (name, value)| call.expression_attribute_values(format!(":{name}"), value));
         let pages = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
         pages.await.map_err(|error| told(self.what("querying"), error))
     }

@@ -112,7 +112,7 @@ static LOOK: KindSpec = KindSpec {
 
 fn pipeline() -> Pipeline {
     let file = "[pipeline]\nname = \"p\"\n\
-        [bucket.raw]\nurl = \"s3://tide-raw\"\n[bucket.sub]\nurl = \"s3://tide-raw/crew/\"\n\
+        [bucket.raw]\nurl = \"s3://tide-raw/moana\"\n[bucket.sub]\nurl = \"s3://tide-raw/crew/\"\n\
         [function.whole]\non = { created = \"raw\" }\nrun = \"look\"\n\
         [function.part]\non = { created = \"sub\" }\nrun = \"look\"\n";
     let checked = tidegate_model::check("tidegate.toml", file, None, &[&LOOK], &[]);
@@ -120,15 +120,16 @@ fn pipeline() -> Pipeline {
 }
 
 #[test]
-fn an_object_belongs_to_each_bucket_below_whose_prefix_it_is() {
+fn an_object_belongs_to_the_bucket_below_whose_prefix_it_is() {
     let pipeline = pipeline();
     let of = |key: &str| -> Vec<(String, String)> {
         versions_of(&pipeline, &expected(key)).into_iter().map(|version| (version.bucket, version.key)).collect()
     };
     let pair = |bucket: &str, key: &str| (bucket.to_owned(), key.to_owned());
-    assert_eq!(of("a.csv"), [pair("raw", "a.csv")]);
-    assert_eq!(of("crew/a.csv"), [pair("raw", "crew/a.csv"), pair("sub", "a.csv")]);
-    assert_eq!(of("crewed/a.csv"), [pair("raw", "crewed/a.csv")], "a prefix ends where a folder does");
+    assert_eq!(of("moana/2026/a.csv"), [pair("raw", "2026/a.csv")]);
+    assert_eq!(of("crew/a.csv"), [pair("sub", "a.csv")]);
+    assert_eq!(of("crewed/a.csv"), [], "a prefix ends where a folder does");
+    assert_eq!(of("a.csv"), [], "nobody's");
     assert_eq!(of("crew/"), [], "a folder is no object");
     let mut stranger = expected("a.csv");
     stranger.bucket = "somebody-elses".to_owned();
@@ -137,7 +138,7 @@ fn an_object_belongs_to_each_bucket_below_whose_prefix_it_is() {
 
 #[test]
 fn a_notification_names_a_version_as_a_listing_does() {
-    let version = versions_of(&pipeline(), &expected("a.csv")).remove(0);
+    let version = versions_of(&pipeline(), &expected("moana/a.csv")).remove(0);
     let listed = ObjectVersion {
         bucket: "raw".to_owned(),
         key: "a.csv".to_owned(),
