@@ -318,10 +318,12 @@ impl Queue for SqsQueue {
         Ok(None)
     }
 
-    /// As SQS counts them, which is about right.
+    /// As SQS counts them, which is about right. A function without any is left out.
     async fn depth(&self, _: Timestamp) -> Result<Vec<Depth>> {
         let counts = self.inner.urls.iter().map(|(function, url)| self.inner.depth_of(function, url));
-        futures::future::try_join_all(counts).await
+        let mut depths = futures::future::try_join_all(counts).await?;
+        depths.retain(|depth| depth.waiting + depth.leased > 0);
+        Ok(depths)
     }
 
     async fn changed(&self) {

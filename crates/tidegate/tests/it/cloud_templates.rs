@@ -8,6 +8,14 @@ use tidegate_stores::testing::postgres::Postgres;
 use crate::cloud::{Cloud, Program};
 use crate::place::Place;
 
+/// A row without the moments at which its pipeline has worked.
+fn without_moments(row: &str) -> String {
+    let began = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let is_of_now = |field: &str| field.parse::<jiff::Timestamp>().is_ok_and(|moment| moment > began);
+    let fields = row.split(',').map(|field| if is_of_now(field) { "now" } else { field });
+    fields.collect::<Vec<_>>().join(",")
+}
+
 /// The same pipeline on a laptop, where the demo has run, and on AWS.
 struct Both {
     cloud: Cloud,
@@ -71,7 +79,7 @@ impl Both {
         let before = ["-C", self.demo.as_str()].into_iter().chain(args.iter().copied());
         let args: Vec<&str> = before.chain(["table", "export", table, "--format", "csv"]).collect();
         let told = self.cloud.run(&self.place, &args).ends(0).out;
-        let mut rows: Vec<String> = told.lines().map(str::to_owned).collect();
+        let mut rows: Vec<String> = told.lines().map(without_moments).collect();
         rows[1..].sort();
         rows
     }

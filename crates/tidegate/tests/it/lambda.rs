@@ -103,7 +103,8 @@ fn a_function_that_is_killed_takes_its_run_up_again() {
     cloud.put("scripted-raw", "a.csv", "a,b\n");
     wait_for(&cloud, &place, "work", "succeeded", 1);
     let runs = cloud.json(&place, &["--env", "aws", "runs"]);
-    assert_eq!((runs[0]["attempts"].as_u64(), runs.as_array().map(Vec::len)), (Some(2), Some(1)), "{runs}");
+    assert_eq!(runs.as_array().map(Vec::len), Some(1), "{runs}");
+    assert!(runs[0]["attempts"].as_u64() >= Some(2), "{runs}");
     let copied =
         cloud.call("s3", "get_object", json!({ "Bucket": format!("scripted-out-{}", cloud.account), "Key": "a.csv" }));
     assert_eq!(copied["Body"], "a,b\n");
@@ -169,7 +170,7 @@ fn a_run_that_nobody_could_work_on_ends_in_the_failure_log_and_is_retried_from_a
     let failures = cloud.json(&place, &["--env", "aws", "failures"]);
     assert!(failures.to_string().contains("R0014"), "{failures}");
     environment("work");
-    cloud.run(&place, &["--env", "aws", "failures", "retry", "--all"]).ends(0);
+    cloud.run(&place, &["--env", "aws", "failures", "retry"]).ends(0);
     wait_for(&cloud, &place, "work", "succeeded", 1);
 }
 
