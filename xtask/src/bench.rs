@@ -4,6 +4,7 @@
 //! line a figure (`bench/README.md` tells both forms). Ours and the peer's runs alternate, so that a busy minute hits both.
 
 mod backfill_list;
+mod bootstrap;
 pub(crate) mod busy;
 mod csv_import;
 mod figure;
@@ -108,6 +109,12 @@ const FAMILIES: &[Family] = &[
         summary: "`--help`, and `check` of a file with 100 functions, from process start to exit",
         busy: false,
         source: Source::Here(start::run),
+    },
+    Family {
+        name: "bootstrap",
+        summary: "started as a Lambda function: process start to the first question for a call, and the size of the zip",
+        busy: false,
+        source: Source::Here(bootstrap::run),
     },
     Family {
         name: "idle",

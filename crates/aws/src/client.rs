@@ -6,6 +6,8 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tidegate_model::ErrorKind;
 use tidegate_stores::{Error, Result};
 
+use crate::error::told;
+
 impl From<SdkConfig> for Client {
     fn from(config: SdkConfig) -> Self {
         Self { config }
@@ -42,6 +44,16 @@ impl Client {
     /// What the clients of single services are made from.
     pub fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// The account of whoever calls: twelve digits.
+    ///
+    /// # Errors
+    /// `Denied` if AWS does not take the credentials, `Unavailable`.
+    pub async fn account(&self) -> Result<String> {
+        let call = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
+        let answer = call.send().await.map_err(|error| told("ask AWS who we are", error))?;
+        answer.account().map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::Unavailable, "AWS names no account"))
     }
 
     /// The endpoint of DynamoDB that the surroundings name, if they name one.

@@ -32,5 +32,6 @@ mod yaml;
 
 pub use arn::Account;
 pub use names::Names;
+pub use places::placed;
 pub use stack::{Role, Stack, synthesise};
 pub use template::Template;

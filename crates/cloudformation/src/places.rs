@@ -6,7 +6,7 @@ use tidegate_model::{
     Bucket, Database, ErrorKind, Failure, Function, Pipeline, Setting, Table, Trigger, format_duration,
 };
 
-use crate::Names;
+use crate::{Account, Names};
 
 /// The longest call that Lambda allows.
 const LONGEST_CALL: Duration = Duration::from_secs(900);
@@ -57,6 +57,24 @@ pub(crate) fn table(table: &Table, names: &Names) -> TablePlace {
         },
         Some(Setting::Secret(_)) => TablePlace::Postgres,
     }
+}
+
+/// The pipeline with the place of each bucket and table that is the stack's own as its `url`: `s3://NAME`, `dynamodb://NAME`. What
+/// works on AWS is told by it where everything is.
+pub fn placed(pipeline: &Pipeline, account: &Account) -> Pipeline {
+    let names = Names::of(pipeline);
+    let mut placed = pipeline.clone();
+    for each in placed.buckets.values_mut() {
+        if let BucketPlace::Ours(name) = bucket(each, &names) {
+            each.url = Some(format!("s3://{}", account.resolve(&name)));
+        }
+    }
+    for each in placed.tables.values_mut() {
+        if let TablePlace::Ours(name) = table(each, &names) {
+            each.url = Some(Setting::Plain(format!("dynamodb://{name}")));
+        }
+    }
+    placed
 }
 
 /// Everything of a pipeline that AWS cannot have, in the order of the file.

@@ -102,6 +102,7 @@ impl House {
             databases: BTreeMap::new(),
             secrets: Arc::new(|name| panic!("no secret `{name}` here")),
             joint: Arc::new(self.state.clone()),
+            follow_up: tidegate_engine::FollowUp::AtOnce,
             ledger: Arc::new(self.state.clone()),
             mail: None,
             queue: Arc::new(self.state.clone()),

@@ -83,11 +83,12 @@ impl Engine {
                 sums.not_wanted += 1;
                 continue;
             };
+            let hops = self.hops_of(&object).await?;
             if how.again {
                 // Another run on the same event, so that what was done stays told.
                 run.run = RunId::derive(&[&run.run.to_string(), "again", &self.now().to_string()]);
             }
-            admissions.push(self.admission(Event::Created(object), vec![run], None));
+            admissions.push(self.admission(Event::Created(object), hops, vec![run], None));
         }
         let runs = admissions.iter().flat_map(|admission| &admission.runs).map(|run| run.run).collect();
         let settled = self.wiring.ledger.settled(runs).await?;

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use tidegate_model::{ErrorKind, Event, Failure, Output};
@@ -26,8 +27,13 @@ pub(crate) enum Called {
 }
 
 impl Engine {
-    /// Calls the attempt's function and commits what it made.
-    pub(crate) async fn call(self: &Arc<Self>, attempt: &Attempt, cancel: CancellationToken) -> Called {
+    /// Calls the attempt's function and commits what it made, within the function's own time and `at_most`.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        attempt: &Attempt,
+        at_most: Duration,
+        cancel: CancellationToken,
+    ) -> Called {
         let Some(ready) = self.functions.get(&attempt.function) else {
             return Called::Cancelled;
         };
@@ -38,9 +44,10 @@ impl Engine {
             return Called::Failed(failure);
         }
         let context = Context::new(attempt.clone(), Arc::clone(&ready.spec), Arc::clone(&self.wiring), cancel.clone());
+        let limit = ready.spec.timeout.min(at_most);
         let work = AssertUnwindSafe(call_and_commit(self, ready, &context)).catch_unwind();
         let result = tokio::select! {
-            result = tokio::time::timeout(ready.spec.timeout, work) => Some(result),
+            result = tokio::time::timeout(limit, work) => Some(result),
             () = cancel.cancelled() => None,
         };
         let called = match result {
@@ -53,7 +60,7 @@ impl Engine {
             Some(Err(_)) => {
                 // Blocking work cannot be dropped; it looks at the token and ends.
                 cancel.cancel();
-                Called::Failed(timed_out(ready))
+                Called::Failed(timed_out(ready, limit))
             }
             None => Called::Cancelled,
         };
@@ -77,7 +84,7 @@ async fn call_and_commit(engine: &Engine, ready: &Ready, context: &Context) -> R
         })?;
         engine.committing().insert((bucket.clone(), key.clone()), context.attempt.hops + 1);
         context.made().committing.push((bucket, key));
-        outputs.push(file.commit(store.as_ref()).await?);
+        outputs.push(file.commit(store.as_ref(), engine.attributes_of_output(&context.attempt)).await?);
     }
     if !mails.is_empty() {
         outputs.extend(crate::mail::commit(context, mails).await?);
@@ -116,8 +123,9 @@ fn panicked(panic: &(dyn Any + Send)) -> Failure {
         .help("this is a mistake of ours: please report it with the file, if you may share it")
 }
 
-fn timed_out(ready: &Ready) -> Failure {
-    let seconds = ready.spec.timeout.as_secs_f64();
+fn timed_out(ready: &Ready, limit: Duration) -> Failure {
+    // What was left of a call of Lambda is no round number.
+    let seconds = (limit.as_secs_f64() * 10.0).round() / 10.0;
     Failure::new("R0012", ErrorKind::Unavailable, format!("the function did not end within {seconds} s"))
         .help(format!("raise `timeout` of [function.{}], or make its input smaller", ready.spec.name))
 }

@@ -51,7 +51,7 @@ impl AddAssign for Intake {
 
 /// What one sighting turns into.
 enum Routed {
-    Wanted(Vec<NewRun>),
+    Wanted(u32, Vec<NewRun>),
     Unrouted(Failure),
     Gone,
     /// The bucket cannot show it just now.
@@ -96,8 +96,8 @@ impl Engine {
         let mut routed = stream::iter(routes).buffered(LOOKED_INTO_AT_ONCE);
         while let Some((event, routed)) = routed.next().await {
             match routed {
-                Routed::Wanted(runs) => admissions.push(self.admission(event, runs, None)),
-                Routed::Unrouted(failure) => admissions.push(self.admission(event, Vec::new(), Some(failure))),
+                Routed::Wanted(hops, runs) => admissions.push(self.admission(event, hops, runs, None)),
+                Routed::Unrouted(failure) => admissions.push(self.admission(event, 0, Vec::new(), Some(failure))),
                 Routed::Gone => intake.passed_over += 1,
                 Routed::Unread(error) => {
                     unread.get_or_insert(error);
@@ -165,11 +165,7 @@ impl Engine {
         self.wiring.joint.admit_and_enqueue(admissions).await
     }
 
-    pub(crate) fn admission(&self, event: Event, runs: Vec<NewRun>, unrouted: Option<Failure>) -> Admission {
-        let hops = event
-            .object()
-            .and_then(|object| self.committing().get(&(object.bucket.clone(), object.key.clone())).copied())
-            .unwrap_or(0);
+    pub(crate) fn admission(&self, event: Event, hops: u32, runs: Vec<NewRun>, unrouted: Option<Failure>) -> Admission {
         Admission { event, seen_at: self.now(), hops, runs, unrouted }
     }
 
@@ -203,7 +199,11 @@ impl Engine {
             let failure = self.unrouted(object, format.unwrap_or("unknown"));
             return (event, Routed::Unrouted(failure));
         }
-        (event, Routed::Wanted(runs))
+        match self.hops_of(object).await {
+            Ok(hops) => (event, Routed::Wanted(hops, runs)),
+            Err(error) if error.is_retryable() => (event, Routed::Unread(error)),
+            Err(error) => (event, Routed::Unrouted(unreadable(object, error))),
+        }
     }
 
     /// True if the key's last version had the same bytes and every taker is done with it under its present rules: the

@@ -9,17 +9,20 @@
 //! | 8 settle | `settle.rs` | the ledger first, then the queue |
 //!
 //! `recover.rs` enters the same path at hop 4 after a crash, `schedule.rs` at hop 2 with ticks, `backfill.rs` at hop 2
-//! with objects that are there already, `retry.rs` at hop 3 with what failed.
+//! with objects that are there already, `retry.rs` at hop 3 with what failed, `dead_letter.rs` with what a queue gave up.
+//! `hops.rs` tells how long a line of runs is.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod backfill;
 mod call;
 mod context;
+mod dead_letter;
 mod engine;
 mod function;
 mod grants;
 mod history;
+mod hops;
 mod input;
 mod intake;
 mod mail;
@@ -35,6 +38,7 @@ mod worker;
 
 pub use backfill::{Backfill, Backfilled};
 pub use context::Context;
+pub use dead_letter::Resolved;
 pub use engine::{Engine, Observer};
 pub use function::{Build, Function, Kind, Outcome};
 pub use input::{Input, InputReader};
@@ -42,7 +46,7 @@ pub use intake::Intake;
 pub use mail::{Message, Post};
 pub use output::OutputFile;
 pub use retry::Retried;
-pub use wiring::{Chance, Clock, Secrets, Wiring};
+pub use wiring::{Chance, Clock, FollowUp, Secrets, Wiring};
 pub use worker::Until;
 
 /// Lower-case hexadecimal digits of `bytes`.

@@ -5,7 +5,9 @@ use std::io::{self, BufWriter, Read, Seek, Write};
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload, PutResult};
+use object_store::{
+    Attributes, MultipartUpload, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
 use sha2::{Digest, Sha256};
 use tempfile::{SpooledData, SpooledTempFile};
 use tidegate_model::{ErrorKind, Failure, Key, Output};
@@ -74,22 +76,23 @@ impl OutputFile {
         self.file.flush().map_err(file_failure)
     }
 
-    /// Puts the finished object into its bucket: nobody sees a part of it.
-    pub(crate) async fn commit(self, store: &dyn ObjectStore) -> Result<Output, Failure> {
+    /// Puts the finished object into its bucket: nobody sees a part of it. `attributes` go with it.
+    pub(crate) async fn commit(self, store: &dyn ObjectStore, attributes: Attributes) -> Result<Output, Failure> {
         let path =
             Path::parse(&self.key).map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))?;
         let file = self.file.into_inner().map_err(|error| file_failure(error.into_error()))?;
         let mode = if self.is_once { PutMode::Create } else { PutMode::Overwrite };
+        let options = PutOptions { mode, attributes, ..PutOptions::default() };
         let put = match file.into_inner() {
-            SpooledData::InMemory(bytes) => put_whole(store, &path, bytes.into_inner(), mode).await?,
+            SpooledData::InMemory(bytes) => put_whole(store, &path, bytes.into_inner(), options).await?,
             SpooledData::OnDisk(mut file) => {
                 file.rewind().map_err(file_failure)?;
                 if self.size <= PART as u64 || self.is_once {
                     let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
                     file.read_to_end(&mut bytes).map_err(file_failure)?;
-                    put_whole(store, &path, bytes, mode).await?
+                    put_whole(store, &path, bytes, options).await?
                 } else {
-                    put_in_parts(store, &path, &mut file).await?
+                    put_in_parts(store, &path, &mut file, options.attributes).await?
                 }
             }
         };
@@ -103,12 +106,23 @@ impl OutputFile {
     }
 }
 
-async fn put_whole(store: &dyn ObjectStore, path: &Path, bytes: Vec<u8>, mode: PutMode) -> Result<PutResult, Failure> {
-    store.put_opts(path, PutPayload::from(bytes), mode.into()).await.map_err(put_failure)
+async fn put_whole(
+    store: &dyn ObjectStore,
+    path: &Path,
+    bytes: Vec<u8>,
+    options: PutOptions,
+) -> Result<PutResult, Failure> {
+    store.put_opts(path, PutPayload::from(bytes), options).await.map_err(put_failure)
 }
 
-async fn put_in_parts(store: &dyn ObjectStore, path: &Path, file: &mut File) -> Result<PutResult, Failure> {
-    let mut upload = store.put_multipart(path).await.map_err(put_failure)?;
+async fn put_in_parts(
+    store: &dyn ObjectStore,
+    path: &Path,
+    file: &mut File,
+    attributes: Attributes,
+) -> Result<PutResult, Failure> {
+    let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+    let mut upload = store.put_multipart_opts(path, options).await.map_err(put_failure)?;
     match put_parts(upload.as_mut(), file).await {
         Ok(()) => upload.complete().await.map_err(put_failure),
         Err(failure) => {

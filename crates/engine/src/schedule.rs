@@ -67,6 +67,40 @@ impl Engine {
         Ok(admitted)
     }
 
+    /// Admits the tick of one schedule that somebody else planned, unless it is known or another one still works: true if it is new.
+    ///
+    /// A period's tick is put where the period has one, whenever its planner began to count.
+    ///
+    /// # Errors
+    /// `Unavailable`; it must then be reported again.
+    pub async fn admit_tick(&self, function: &str, planned: Timestamp) -> Result<bool> {
+        let ready = self.functions.get(function);
+        let planned_at = match ready.map(|ready| &ready.spec.trigger) {
+            Some(Trigger::Every(period)) => floor(planned, *period),
+            Some(Trigger::Cron(_)) => planned,
+            Some(Trigger::Created { .. }) | None => {
+                tracing::warn!(function, %planned, "a tick for what has no schedule is left out");
+                return Ok(false);
+            }
+        };
+        let Some(ready) = ready else { return Ok(false) };
+        let tick = self.tick(ready, planned_at);
+        if self.wiring.ledger.known(vec![tick.event.clone()]).await?.into_iter().any(|known| known) {
+            return Ok(false);
+        }
+        for state in [RunState::Waiting, RunState::Running] {
+            let filter = RunFilter { function: Some(function.to_owned()), state: Some(state), ..RunFilter::default() };
+            let runs = self.wiring.ledger.runs(filter, Page::first(2)).await?;
+            // Its own run is one that was admitted and perhaps not enqueued.
+            if runs.iter().any(|run| run.event != tick.event) {
+                tracing::info!(function, %planned_at, "left out: the last tick still works");
+                return Ok(false);
+            }
+        }
+        self.admit_and_enqueue(vec![tick]).await?;
+        Ok(true)
+    }
+
     /// Admits a tick of every schedule at this very moment, unless the last one still works; returns how many.
     ///
     /// # Errors
@@ -111,7 +145,7 @@ impl Engine {
     fn tick(&self, ready: &Ready, planned_at: Timestamp) -> Admission {
         let event = Event::Tick(Tick { function: ready.spec.name.clone(), planned_at });
         let run = new_run(&ready.spec, &event);
-        self.admission(event, vec![run], None)
+        self.admission(event, 0, vec![run], None)
     }
 
     fn scheduled(&self) -> Vec<&Ready> {

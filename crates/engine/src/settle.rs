@@ -9,6 +9,7 @@ use crate::call::Called;
 use crate::context::SUPERSEDED;
 use crate::engine::Engine;
 use crate::intake::new_run;
+use crate::wiring::FollowUp;
 
 impl Engine {
     /// Records how the attempt ended, releases or acknowledges its lease, and admits the objects it made.
@@ -67,7 +68,7 @@ impl Engine {
         Ok(())
     }
 
-    fn settlement(&self, attempt: &Attempt, state: RunState) -> Settlement {
+    pub(crate) fn settlement(&self, attempt: &Attempt, state: RunState) -> Settlement {
         Settlement {
             run: attempt.run,
             attempt: attempt.number,
@@ -105,16 +106,18 @@ impl Engine {
         let Some(ready) = self.functions.get(&attempt.function) else { return Ok(false) };
         let successor = new_run(&ready.spec, &attempt.event);
         let reason = format!("the function's rules changed; run {} replaces this one", successor.run);
-        let mut admission = self.admission(attempt.event.clone(), vec![successor], None);
-        admission.hops = attempt.hops;
+        let admission = self.admission(attempt.event.clone(), attempt.hops, vec![successor], None);
         self.admit_and_enqueue(vec![admission]).await?;
         let mut settlement = self.settlement(attempt, RunState::Superseded);
         settlement.failure = Some(with_object(Failure::new(SUPERSEDED, ErrorKind::Conflict, reason), attempt));
         self.record_and_acknowledge(attempt, settlement, lease).await
     }
 
-    /// Admits the objects that a run made, without waiting for a source to see them.
+    /// Admits the objects that a run made, without waiting for a source to see them, unless that is left to their buckets.
     async fn follow_up(&self, made: Vec<ObjectVersion>) {
+        if self.wiring.follow_up == FollowUp::ByBucket {
+            return;
+        }
         let watched = self.wiring.pipeline.watched_buckets();
         let events = made.into_iter().filter(|object| watched.contains(object.bucket.as_str())).collect();
         if let Err(error) = self.admit(events).await {

@@ -20,6 +20,15 @@ pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
 /// Tells the value of a secret by its name.
 pub type Secrets = Arc<dyn Fn(&str) -> Result<String, Failure> + Send + Sync>;
 
+/// How the objects that runs make become events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FollowUp {
+    /// The process that made them admits them at once.
+    AtOnce,
+    /// Their bucket tells of them, perhaps to another process: each object carries as metadata how many runs lie before it.
+    ByBucket,
+}
+
 /// Everything that an engine reaches. Plain parts; what joins them is the engine.
 pub struct Wiring {
     /// The checked pipeline file.
@@ -38,6 +47,8 @@ pub struct Wiring {
     pub secrets: Secrets,
     /// The way into ledger and queue.
     pub joint: Arc<dyn Joint>,
+    /// How the objects that runs make become events.
+    pub follow_up: FollowUp,
     /// Where history is kept.
     pub ledger: Arc<dyn Ledger>,
     /// Where mails wait and who carries them away, if the pipeline mails.

@@ -132,17 +132,27 @@ impl Engine {
         Ok(wait.clamp(Duration::from_millis(1), POLL))
     }
 
+    /// Works on one run that was leased elsewhere: claim, call, settle. The call ends within `at_most`, however long the function
+    /// may take by its own account.
+    ///
+    /// # Errors
+    /// `Unavailable`: it could not be claimed, or its end not be recorded. The lease then ends by itself, and the run is tried again.
+    pub async fn work_on(self: &Arc<Self>, lease: Lease, at_most: Duration) -> Result<()> {
+        let claim = self.wiring.ledger.claim(lease.run, &self.wiring.worker, self.now()).await;
+        self.attempt_or_error(lease, claim, at_most).await
+    }
+
     /// One leased run: call, settle.
     async fn attempt(self: Arc<Self>, lease: Lease, claim: Result<Claim>) -> String {
         let function = lease.function.clone();
-        if let Err(error) = self.attempt_or_error(lease, claim).await {
+        if let Err(error) = self.attempt_or_error(lease, claim, Duration::MAX).await {
             // The lease ends by itself and the run is tried again.
             tracing::warn!(function, %error, "an attempt could not be recorded");
         }
         function
     }
 
-    async fn attempt_or_error(self: &Arc<Self>, lease: Lease, claim: Result<Claim>) -> Result<()> {
+    async fn attempt_or_error(self: &Arc<Self>, lease: Lease, claim: Result<Claim>, at_most: Duration) -> Result<()> {
         match claim? {
             Claim::Settled(_) => self.wiring.queue.acknowledge(lease).await,
             Claim::Unknown => {
@@ -154,7 +164,7 @@ impl Engine {
                 if let Some((_, older)) = self.held().insert(lease.run, (attempt.number, cancel.clone())) {
                     older.cancel();
                 }
-                let called = self.call(&attempt, cancel).await;
+                let called = self.call(&attempt, at_most, cancel).await;
                 {
                     // After a lost lease a newer attempt may be under way here, and stays.
                     let mut held = self.held();

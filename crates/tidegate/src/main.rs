@@ -6,11 +6,14 @@
 //! | `project.rs` | the pipeline's directory and its checked file |
 //! | `wiring.rs` | the only place where adapters are built |
 //! | `output.rs`, `exit.rs` | what is printed, what is returned |
+//! | `lambda/` | the program as a Lambda function |
 //! | `demo/`, `templates/` | pipelines to start from, and their generated input |
 
 mod commands;
 mod demo;
 mod exit;
+#[cfg(feature = "aws")]
+mod lambda;
 mod logging;
 mod moment;
 mod output;
@@ -117,6 +120,9 @@ enum Command {
     Simulate(commands::simulate::Args),
     /// Write what runs the pipeline elsewhere: on AWS, a CloudFormation template.
     Synth(commands::synth::Args),
+    /// Answer the calls of AWS Lambda; Lambda starts this by itself.
+    #[cfg(feature = "aws")]
+    Lambda,
     /// Pack this program and the pipeline for AWS Lambda.
     Package(commands::package::Args),
     /// What an error code means, and how to mend it.
@@ -131,6 +137,11 @@ enum Command {
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
+    #[cfg(feature = "aws")]
+    if lambda::is_meant() {
+        let here = lambda::here();
+        return ended(&here, || lambda::run(&here)).into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(told) => {
@@ -140,10 +151,17 @@ fn main() -> ExitCode {
         }
     };
     let printer = Printer::new(cli.global.json, cli.global.quiet);
-    logging::start(cli.global.verbose, cli.global.quiet, cli.global.json);
+    let is_lambda = cfg!(feature = "aws") && cli.command.is_lambda();
+    if !is_lambda {
+        logging::start(cli.global.verbose, cli.global.quiet, cli.global.json);
+    }
     let here = Here { dir: cli.global.dir, env: cli.global.env, printer };
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&here, cli.command)));
-    let exit = match ended {
+    ended(&here, || run(&here, cli.command)).into()
+}
+
+/// Runs a command and says why it ended before it was done.
+fn ended(here: &Here, command: impl FnOnce() -> Result<Exit, Stop>) -> Exit {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(command)) {
         Ok(Ok(exit) | Err(Stop::Told(exit))) => exit,
         Ok(Err(Stop::ReaderGone)) => Exit::Done,
         Ok(Err(Stop::Because(failure))) => {
@@ -151,8 +169,17 @@ fn main() -> ExitCode {
             Exit::of(failure.kind)
         }
         Err(_) => Exit::Bug,
-    };
-    exit.into()
+    }
+}
+
+impl Command {
+    /// Whether it logs as Lambda wants it.
+    fn is_lambda(&self) -> bool {
+        #[cfg(feature = "aws")]
+        return matches!(self, Self::Lambda);
+        #[cfg(not(feature = "aws"))]
+        return false;
+    }
 }
 
 fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
@@ -176,6 +203,8 @@ fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
         Command::Verify(args) => commands::verify::run(here, &args),
         Command::Table(args) => commands::table::run(here, &args),
         Command::Synth(args) => commands::synth::run(here, &args),
+        #[cfg(feature = "aws")]
+        Command::Lambda => lambda::run(here),
         Command::Package(args) => commands::package::run(here, &args),
         Command::Explain(args) => commands::explain::run(here, &args),
         Command::Report(args) => commands::report::run(here, &args),

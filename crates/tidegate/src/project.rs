@@ -1,15 +1,22 @@
 //! The pipeline's directory and its file: what every command but `new`, `explain` and the like begins with.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidegate_model::{Diagnostic, KindSpec, Pipeline, Severity};
+#[cfg(feature = "aws")]
+use tidegate_model::{Access, Function};
+use tidegate_model::{Bucket, Database, Diagnostic, KindSpec, Mail, Pipeline, Severity, Table};
 
 use crate::exit::{Exit, Stop};
 use crate::output::Printer;
+use crate::wiring::aws::{self, OnAws};
 
 /// Name of the pipeline file.
 pub(crate) const FILE: &str = "tidegate.toml";
+
+/// The environment of AWS.
+pub(crate) const AWS: &str = "aws";
 
 /// Where a command was called and how it prints.
 pub(crate) struct Here {
@@ -81,23 +88,119 @@ pub(crate) fn check(here: &Here) -> Result<Checked, Stop> {
     Ok(Checked { dir, text, diagnostics, pipeline, environments })
 }
 
+/// The environment `aws` is there whether or not the file has something to say of it.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(crate) fn in_environment(here: &Here) -> Result<Here, Stop> {
+    let is_silent = here.env.as_deref() == Some(AWS) && !check_plain(here)?.environments.iter().any(|name| name == AWS);
+    let env = here.env.clone().filter(|_| !is_silent);
+    Ok(Here { dir: here.dir.clone(), env, printer: here.printer.clone() })
+}
+
+/// The file without overrides.
+fn check_plain(here: &Here) -> Result<Checked, Stop> {
+    check(&Here { dir: here.dir.clone(), env: None, printer: here.printer.clone() })
+}
+
 /// A checked pipeline and where its state is.
 pub(crate) struct Project {
     /// The directory of the pipeline file, absolute.
     pub(crate) dir: PathBuf,
     /// What the file says.
     pub(crate) pipeline: Arc<Pipeline>,
+    /// AWS, if that is where the pipeline is. Its pipeline then says of each bucket and table where it is there.
+    pub(crate) aws: Option<Arc<OnAws>>,
+    /// What of all its places this process opens; `None`: everything.
+    pub(crate) reach: Option<Reach>,
+}
+
+/// The places of one function among several: it may not even know the secrets of the others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reach {
+    pub(crate) buckets: BTreeSet<String>,
+    pub(crate) tables: BTreeSet<String>,
+    pub(crate) databases: BTreeSet<String>,
+    pub(crate) mail: bool,
+}
+
+impl Reach {
+    /// What a function is granted.
+    #[cfg(feature = "aws")]
+    pub(crate) fn of(function: &Function) -> Self {
+        let mut reach = Self::default();
+        for access in function.grants.accesses() {
+            match access {
+                Access::ReadBucket(name) | Access::WriteBucket(name) => reach.buckets.insert(name.to_owned()),
+                Access::ReadTable(name) | Access::WriteTable(name) => reach.tables.insert(name.to_owned()),
+                Access::ReadDatabase(name) | Access::WriteDatabase(name) => reach.databases.insert(name.to_owned()),
+                Access::Mail => std::mem::replace(&mut reach.mail, true),
+                Access::ReadLedger | Access::Secret(_) => false,
+            };
+        }
+        reach
+    }
 }
 
 impl Project {
-    /// Reads the pipeline file; if something is wrong with it, says so and stops.
+    /// The buckets that this process opens.
+    pub(crate) fn open_buckets(&self) -> impl Iterator<Item = &Bucket> {
+        let reach = self.reach.as_ref();
+        self.pipeline.buckets.values().filter(move |each| reach.is_none_or(|reach| reach.buckets.contains(&each.name)))
+    }
+
+    /// The tables that this process opens.
+    pub(crate) fn open_tables(&self) -> impl Iterator<Item = &Table> {
+        let reach = self.reach.as_ref();
+        self.pipeline.tables.values().filter(move |each| reach.is_none_or(|reach| reach.tables.contains(&each.name)))
+    }
+
+    /// The databases that this process opens.
+    pub(crate) fn open_databases(&self) -> impl Iterator<Item = &Database> {
+        let reach = self.reach.as_ref();
+        let all = self.pipeline.databases.values();
+        all.filter(move |each| reach.is_none_or(|reach| reach.databases.contains(&each.name)))
+    }
+
+    /// Who mails, if this process does.
+    pub(crate) fn open_mail(&self) -> Option<&Mail> {
+        self.pipeline.mail.as_ref().filter(|_| self.reach.as_ref().is_none_or(|reach| reach.mail))
+    }
+
+    /// Reads the pipeline file, and finds AWS if its environment is there; if something is wrong with the file, says so and stops.
     ///
     /// # Errors
-    /// As said. Warnings are left to `tidegate check`.
+    /// As said, and if AWS does not know who calls. Warnings are left to `tidegate check`.
     pub(crate) fn open(here: &Here) -> Result<Self, Stop> {
+        if !here.env.as_deref().is_some_and(aws::is_on_aws) {
+            return Self::read(here);
+        }
+        let project = Self::read(&in_environment(here)?)?;
+        let found = aws::find(&project.pipeline)?;
+        Ok(project.on(found))
+    }
+
+    /// The same pipeline on AWS.
+    pub(crate) fn on(self, aws: OnAws) -> Self {
+        let pipeline = aws.placed(&self.pipeline);
+        Self { pipeline: Arc::new(pipeline), aws: Some(Arc::new(aws)), ..self }
+    }
+
+    /// The same once more.
+    #[cfg(feature = "aws")]
+    pub(crate) fn copied(&self) -> Self {
+        let (pipeline, reach) = (Arc::clone(&self.pipeline), self.reach.clone());
+        Self { dir: self.dir.clone(), pipeline, aws: self.aws.clone(), reach }
+    }
+
+    /// Reads the pipeline file alone, wherever the pipeline is.
+    ///
+    /// # Errors
+    /// If something is wrong with it, which was said.
+    pub(crate) fn read(here: &Here) -> Result<Self, Stop> {
         let mut checked = check(here)?;
         match checked.pipeline.take() {
-            Some(pipeline) => Ok(Self { dir: checked.dir, pipeline: Arc::new(pipeline) }),
+            Some(pipeline) => Ok(Self { dir: checked.dir, pipeline: Arc::new(pipeline), aws: None, reach: None }),
             None => {
                 checked.diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
                 here.printer.diagnostics(&checked);

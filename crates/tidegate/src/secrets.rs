@@ -1,20 +1,28 @@
 //! Values of `{ secret = "name" }`: from the environment, or from the file that `[secrets]` names, else `.env` beside the
-//! pipeline file. They are read when they are used, and never printed or stored.
+//! pipeline file, and on AWS then from AWS Secrets Manager. They are read when they are used, and never printed or stored.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use tidegate_model::{ErrorKind, Failure};
+
+use crate::project::Project;
+use crate::wiring::aws::OnAws;
 
 /// Where secrets are looked for after the environment.
 pub(crate) struct Secrets {
     file: PathBuf,
     must_exist: bool,
+    aws: Option<Arc<OnAws>>,
 }
 
 impl Secrets {
-    /// Secrets of the pipeline in `dir`; `file` is what `[secrets]` says, relative to it.
-    pub(crate) fn new(dir: &Path, file: Option<&str>) -> Self {
-        Self { file: dir.join(file.unwrap_or(".env")), must_exist: file.is_some() }
+    /// Secrets of a pipeline.
+    pub(crate) fn of(project: &Project) -> Self {
+        let file = project.pipeline.secrets_file.as_deref();
+        // The zip for Lambda has no such file.
+        let must_exist = file.is_some() && project.aws.is_none();
+        Self { file: project.dir.join(file.unwrap_or(".env")), must_exist, aws: project.aws.clone() }
     }
 
     /// The value of the secret `name`: of the variable `name`, or of the same in capitals with `_` for `-`.
@@ -33,7 +41,13 @@ impl Secrets {
                 Failure::new("C0107", ErrorKind::Invalid, reason)
             })?,
         };
-        names.iter().find_map(|name| look_up(&text, name)).ok_or_else(|| {
+        if let Some(value) = names.iter().find_map(|name| look_up(&text, name)) {
+            return Ok(value);
+        }
+        if let Some(aws) = &self.aws {
+            return aws.secret(name).map_err(Box::new);
+        }
+        Err({
             let failure =
                 Failure::new("C0107", ErrorKind::NotFound, format!("there is no value for the secret `{name}`"));
             let file = self.file.display();

@@ -1,5 +1,7 @@
 //! The only place where adapters are built: a checked pipeline becomes buckets, tables, queue, ledger and an engine.
 
+#[cfg_attr(not(feature = "aws"), path = "wiring/no_aws.rs")]
+pub(crate) mod aws;
 mod dry;
 
 use std::collections::btree_map::Entry;
@@ -11,15 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_engine::{Chance, Clock, Engine, Observer, Post, Wiring};
-use tidegate_model::{ErrorKind, Setting};
+use tidegate_engine::{Chance, Clock, Engine, FollowUp, Observer, Post, Wiring};
+use tidegate_model::{Bucket, ErrorKind, Setting};
 use tidegate_stores::bucket::{self, OpenBucket, Surroundings};
 use tidegate_stores::database::sqlite::SqliteDatabase;
 use tidegate_stores::mail::{Courier, Directory, Outbox, SqliteOutbox};
 use tidegate_stores::sqlite::{Alive, State};
 use tidegate_stores::table::SqliteTables;
 use tidegate_stores::warehouse::Warehouse;
-use tidegate_stores::{Database, EventSource, Ledger, Table, Tables, WorkerId, watch};
+use tidegate_stores::{Database, EventSource, Joint, Ledger, Queue, Table, Tables, WorkerId, watch};
 
 use crate::exit::Stop;
 use crate::project::Project;
@@ -61,14 +63,27 @@ fn no_threads(error: std::io::Error) -> Stop {
 pub(crate) struct Wired {
     /// The engine.
     pub(crate) engine: Arc<Engine>,
-    /// Queue and ledger.
-    pub(crate) state: State,
+    /// Where history is kept.
+    pub(crate) ledger: Arc<dyn Ledger>,
+    /// Where runs wait.
+    pub(crate) queue: Arc<dyn Queue>,
     /// Where mails wait, if the pipeline mails.
     pub(crate) outbox: Option<Arc<dyn Outbox>>,
     /// The buckets by name.
     pub(crate) buckets: BTreeMap<String, OpenBucket>,
     worker: WorkerId,
-    locks: std::path::PathBuf,
+    /// The state on this machine, and where its workers have their locks.
+    local: Option<(State, std::path::PathBuf)>,
+}
+
+/// Where a pipeline's runs, history and mails are.
+struct Places {
+    joint: Arc<dyn Joint>,
+    ledger: Arc<dyn Ledger>,
+    queue: Arc<dyn Queue>,
+    follow_up: FollowUp,
+    mail: Option<Post>,
+    local: Option<(State, std::path::PathBuf)>,
 }
 
 impl Wired {
@@ -85,16 +100,20 @@ impl Wired {
     /// # Errors
     /// As [`Wired::build`].
     pub(crate) async fn build_at(project: &Project, observer: Option<Observer>, clock: Clock) -> Result<Self, Stop> {
+        let places = match &project.aws {
+            Some(aws) => aws::places(project, aws, &clock).await?,
+            None => local_places(project)?,
+        };
+        Self::join(project, observer, clock, places).await
+    }
+
+    /// Joins places to an engine.
+    async fn join(project: &Project, observer: Option<Observer>, clock: Clock, places: Places) -> Result<Self, Stop> {
         let buckets = open_buckets(project)?;
         let tables = open_tables(project).await?;
         let databases = open_databases(project)?;
-        let path = project.state_path();
-        std::fs::create_dir_all(project.state_dir())
-            .map_err(|error| Stop::file("made", &project.state_dir(), &error))?;
-        let state = State::open(&path)?;
         let worker = worker_id();
-        let mail = open_post(project)?;
-        let outbox = mail.as_ref().map(|post| Arc::clone(&post.outbox));
+        let outbox = places.mail.as_ref().map(|post| Arc::clone(&post.outbox));
         let wiring = Wiring {
             pipeline: Arc::clone(&project.pipeline),
             dir: project.dir.clone(),
@@ -103,10 +122,11 @@ impl Wired {
             tables,
             databases,
             secrets: secrets(project),
-            joint: Arc::new(state.clone()),
-            ledger: Arc::new(state.clone()),
-            mail,
-            queue: Arc::new(state.clone()),
+            joint: places.joint,
+            follow_up: places.follow_up,
+            ledger: Arc::clone(&places.ledger),
+            mail: places.mail,
+            queue: Arc::clone(&places.queue),
             worker: worker.clone(),
             clock,
             chance: chance(),
@@ -116,21 +136,29 @@ impl Wired {
             Some(observer) => engine.observed(observer),
             None => engine,
         };
-        Ok(Self { engine: Arc::new(engine), state, outbox, buckets, worker, locks: State::worker_locks(&path) })
+        let (ledger, queue, local) = (places.ledger, places.queue, places.local);
+        Ok(Self { engine: Arc::new(engine), ledger, queue, outbox, buckets, worker, local })
     }
 
-    /// Announces this process as a worker and takes over what dead ones held. The lock lasts as long as what this
-    /// returns.
+    /// Announces this process as a worker on this machine and takes over what dead ones held. The lock lasts as long as what
+    /// this returns. On AWS leases end by themselves.
     ///
     /// # Errors
     /// If the lock cannot be written.
-    pub(crate) async fn announce(&self) -> Result<Alive, Stop> {
-        let alive = Alive::announce(&self.locks, self.worker.clone())?;
-        let released = alive.release_the_dead(&self.state, Timestamp::now()).await?;
+    pub(crate) async fn announce(&self) -> Result<Option<Alive>, Stop> {
+        let Some((state, locks)) = &self.local else { return Ok(None) };
+        let alive = Alive::announce(locks, self.worker.clone())?;
+        let released = alive.release_the_dead(state, Timestamp::now()).await?;
         if released > 0 {
             tracing::info!(released, "took over runs of a process that has ended");
         }
-        Ok(alive)
+        Ok(Some(alive))
+    }
+
+    /// This process among workers.
+    #[cfg(feature = "aws")]
+    pub(crate) fn worker(&self) -> &WorkerId {
+        &self.worker
     }
 
     /// A source that reports what is in a bucket and then what appears.
@@ -157,6 +185,21 @@ impl Wired {
     }
 }
 
+/// State and outbox beside the pipeline file. Folders that are ours are made.
+fn local_places(project: &Project) -> Result<Places, Stop> {
+    let path = project.state_path();
+    std::fs::create_dir_all(project.state_dir()).map_err(|error| Stop::file("made", &project.state_dir(), &error))?;
+    let state = State::open(&path)?;
+    Ok(Places {
+        joint: Arc::new(state.clone()),
+        ledger: Arc::new(state.clone()),
+        queue: Arc::new(state.clone()),
+        follow_up: FollowUp::AtOnce,
+        mail: open_post(project)?,
+        local: Some((state, State::worker_locks(&path))),
+    })
+}
+
 /// True if some function writes to this bucket.
 pub(crate) fn is_written(pipeline: &tidegate_model::Pipeline, bucket: &str) -> bool {
     pipeline.functions.iter().any(|function| function.grants.write_buckets.contains(bucket))
@@ -164,7 +207,7 @@ pub(crate) fn is_written(pipeline: &tidegate_model::Pipeline, bucket: &str) -> b
 
 /// Looks secrets up when a function asks for them.
 fn secrets(project: &Project) -> tidegate_engine::Secrets {
-    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
+    let secrets = Secrets::of(project);
     Arc::new(move |name| secrets.value(name).map_err(|failure| *failure))
 }
 
@@ -173,8 +216,8 @@ fn secrets(project: &Project) -> tidegate_engine::Secrets {
 /// # Errors
 /// The first that cannot be opened.
 pub(crate) fn open_buckets(project: &Project) -> Result<BTreeMap<String, OpenBucket>, Stop> {
-    let names = project.pipeline.buckets.keys();
-    names.map(|name| Ok((name.clone(), open_bucket(project, name)?))).collect()
+    let open = |bucket: &Bucket| Ok((bucket.name.clone(), open_bucket(project, &bucket.name)?));
+    project.open_buckets().map(open).collect()
 }
 
 /// Opens one bucket.
@@ -187,9 +230,18 @@ pub(crate) fn open_bucket(project: &Project, name: &str) -> Result<OpenBucket, S
             .expected(one_of(project.pipeline.buckets.keys()))
             .help(format!("add a section `[bucket.{name}]` to `tidegate.toml`, or name another"))
     })?;
-    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
-    let aws = std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
-    let surroundings = Surroundings { pipeline_dir: &project.dir, secret: &|name| secrets.value(name), aws: &aws };
+    let secrets = Secrets::of(project);
+    let secret = |name: &str| secrets.value(name);
+    let mut variables: BTreeMap<String, String> =
+        std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
+    if let Some(aws) = &project.aws {
+        aws.complete(&mut variables);
+    }
+    let surroundings = Surroundings::new(&project.dir, &secret, &variables);
+    let surroundings = match &project.aws {
+        Some(aws) => aws.lend_credentials(surroundings),
+        None => surroundings,
+    };
     Ok(bucket::open(bucket, &surroundings)?)
 }
 
@@ -198,10 +250,11 @@ pub(crate) fn open_bucket(project: &Project, name: &str) -> Result<OpenBucket, S
 /// # Errors
 /// What cannot be opened.
 pub(crate) async fn open_tables(project: &Project) -> Result<BTreeMap<String, Arc<dyn Table>>, Stop> {
-    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
+    let secrets = Secrets::of(project);
     let mut places: BTreeMap<Option<String>, Arc<dyn Tables>> = BTreeMap::new();
     let mut tables = BTreeMap::new();
-    for (name, table) in &project.pipeline.tables {
+    for table in project.open_tables() {
+        let name = &table.name;
         let url = match &table.url {
             None => None,
             Some(Setting::Plain(url)) => Some(url.clone()),
@@ -227,9 +280,13 @@ fn remote_tables(project: &Project, name: &str, url: &str) -> Result<Arc<dyn Tab
     let help = format!("give `[table.{name}]` a `url` that begins with `postgres://`, or none");
     match url.split_once("://").map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => postgres_tables(project, url),
-        Some("dynamodb") => {
-            Err(Stop::wrong(format!("table `{name}` is in DynamoDB, which this tidegate does not know")).help(help))
-        }
+        Some("dynamodb") => match &project.aws {
+            Some(aws) => Ok(aws.tables(project)),
+            None => {
+                let stop = Stop::wrong(format!("table `{name}` is in DynamoDB, and this environment is not on AWS"));
+                Err(stop.help("say `--env aws`, or give the table another `url` in this environment"))
+            }
+        },
         _ => Err(Stop::wrong(format!("the `url` of table `{name}` is no place that is known")).help(help)),
     }
 }
@@ -252,7 +309,7 @@ fn postgres_tables(_: &Project, _: &str) -> Result<Arc<dyn Tables>, Stop> {
 /// # Errors
 /// A url whose secret has no value, and a place that this program was built without.
 pub(crate) fn open_databases(project: &Project) -> Result<BTreeMap<String, Arc<dyn Database>>, Stop> {
-    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
+    let secrets = Secrets::of(project);
     let open = |database: &tidegate_model::Database| -> Result<Arc<dyn Database>, Stop> {
         let url = match &database.url {
             None => format!("sqlite:{}.db", database.name),
@@ -264,7 +321,7 @@ pub(crate) fn open_databases(project: &Project) -> Result<BTreeMap<String, Arc<d
             None => postgres(project, &database.name, &url),
         }
     };
-    project.pipeline.databases.iter().map(|(name, database)| Ok((name.clone(), open(database)?))).collect()
+    project.open_databases().map(|database| Ok((database.name.clone(), open(database)?))).collect()
 }
 
 /// The warehouse of this name, or else the only one that functions load into; and its name.
@@ -319,7 +376,7 @@ fn open_post(project: &Project) -> Result<Option<Post>, Stop> {
 fn smtp(project: &Project, mail: &tidegate_model::Mail, url: &str) -> Result<Arc<dyn Courier>, Stop> {
     use tidegate_smtp::{Login, Server, Smtp};
 
-    let secrets = Secrets::new(&project.dir, project.pipeline.secrets_file.as_deref());
+    let secrets = Secrets::of(project);
     let text = |setting: &Setting| match setting {
         Setting::Plain(text) => Ok(text.clone()),
         Setting::Secret(name) => secrets.value(name),
@@ -384,10 +441,13 @@ pub(crate) async fn upload_server(project: &Project, upload: Upload<'_>) -> Resu
 ///
 /// # Errors
 /// If it cannot be opened.
-pub(crate) fn open_outbox(project: &Project) -> Result<Option<SqliteOutbox>, Stop> {
+pub(crate) fn open_outbox(project: &Project) -> Result<Option<Arc<dyn Outbox>>, Stop> {
+    if let Some(aws) = &project.aws {
+        return project.pipeline.mail.as_ref().map(|_| aws.outbox()).transpose();
+    }
     let path = project.outbox_path();
     let exists = path.try_exists().map_err(|error| Stop::file("read", &path, &error))?;
-    Ok(if exists { Some(SqliteOutbox::open(&path)?) } else { None })
+    Ok(if exists { Some(Arc::new(SqliteOutbox::open(&path)?)) } else { None })
 }
 
 /// The history of a pipeline. One that has never run has an empty one, and none is made for it.
@@ -395,6 +455,9 @@ pub(crate) fn open_outbox(project: &Project) -> Result<Option<SqliteOutbox>, Sto
 /// # Errors
 /// If it cannot be opened.
 pub(crate) fn open_history(project: &Project) -> Result<Arc<dyn Ledger>, Stop> {
+    if let Some(aws) = &project.aws {
+        return Ok(aws.ledger());
+    }
     let path = project.state_path();
     let exists = path.try_exists().map_err(|error| Stop::file("read", &path, &error))?;
     Ok(Arc::new(if exists { State::open(&path)? } else { State::in_memory()? }))

@@ -16,7 +16,7 @@ const TAKE_MESSAGES: &[&str] =
     &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"];
 /// Reading and writing single items of the state table, in transactions too. Nobody deletes any.
 const KEEP_STATE: &[&str] = &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
-const GET_OBJECTS: &[&str] = &["s3:GetObject", "s3:GetObjectVersion"];
+const GET_OBJECTS: &[&str] = &["s3:GetObject"];
 const PUT_OBJECTS: &[&str] = &["s3:PutObject", "s3:AbortMultipartUpload"];
 const READ_ROWS: &[&str] = &["dynamodb:Query", "dynamodb:Scan"];
 const WRITE_ROWS: &[&str] = &["dynamodb:DescribeTable", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"];

@@ -15,6 +15,7 @@
 //! | name of a function | `functions` | `NAME` | | | |
 //! | last tick | `function#NAME` | `tick` | `planned` | | |
 //! | turn | `function#NAME` | `turn#0000` | `run`, `until` | | |
+//! | turn at an object | `function#NAME@BUCKET/KEY` | `turn#0000` | `run`, `until` | | |
 //! | counts | `function#NAME` | `counts#0` … `counts#f` | `succeeded`, `failed`, `superseded`, `rejected`, `last` | | |
 //! | columns of a table | `table#NAME` | `columns` | `columns` | | |
 //! | load of a table | `table#NAME` | `load#RUN` | `report`, `table` | | |
@@ -33,7 +34,7 @@
 //! the failure log, and the counts of the sixteenth that the first digit of the run's id names. What does not fit into a hundred items is
 //! written before, under its attempt, and is not seen until the run says that this attempt has ended it. Waiting and running runs
 //! are counted in the list. A **turn** is taken by a conditional update and ends by itself at `until`; a function of concurrency N has the turns
-//! below N. **Who loads or sends** counts `beat` up every five seconds; whose `beat` stands still for twenty is replaced.
+//! below N, and its runs on one object (or its ticks) share one turn more. **Who loads or sends** counts `beat` up every five seconds; whose `beat` stands still for twenty is replaced.
 
 use serde_json::json;
 

@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
-use tidegate_engine::{Engine, Intake, Wiring};
+use tidegate_engine::{Engine, FollowUp, Intake, Wiring};
 use tidegate_model::{self as model, Event, Failure, Key, ObjectVersion, Pipeline};
 use tidegate_stores::bucket::{DirectoryStore, OpenBucket, Place, location};
 use tidegate_stores::sqlite::State;
@@ -44,6 +44,8 @@ pub(crate) struct House {
     pub(crate) queue: FaultyQueue,
     /// Ledger and queue as if they were two systems.
     pub(crate) is_apart: bool,
+    /// How the objects that runs make become events.
+    pub(crate) follow_up: FollowUp,
     pub(crate) probe: Arc<Probe>,
     pub(crate) dir: PathBuf,
     chance: Arc<Chance>,
@@ -118,6 +120,7 @@ impl House {
             ledger,
             queue,
             is_apart: seed % 2 == 1,
+            follow_up: FollowUp::AtOnce,
             probe,
             dir,
             chance,
@@ -150,6 +153,7 @@ impl House {
         };
         Wiring {
             joint,
+            follow_up: self.follow_up,
             ledger,
             queue,
             pipeline: Arc::new(self.pipeline.clone()),

@@ -7,6 +7,7 @@ mod chains;
 mod concurrency;
 mod conservation;
 mod crash;
+mod elsewhere;
 mod grants;
 mod harness;
 mod intake;

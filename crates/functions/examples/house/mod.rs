@@ -24,7 +24,8 @@ pub(crate) async fn engine(dir: &Path, pipeline: &str) -> Done<(Arc<Engine>, Sta
     let checked = model::check("tidegate.toml", pipeline, None, &specs, tidegate_formats::NAMES);
     let pipeline = checked.pipeline.ok_or_else(|| format!("{:?}", checked.diagnostics))?;
     let secret = |_: &str| Err(Box::new(model::Failure::new("R0001", model::ErrorKind::Bug, "no secrets here")));
-    let surroundings = Surroundings { pipeline_dir: dir, secret: &secret, aws: &BTreeMap::new() };
+    let aws = BTreeMap::new();
+    let surroundings = Surroundings::new(dir, &secret, &aws);
     let mut buckets = BTreeMap::new();
     for (name, spec) in &pipeline.buckets {
         buckets.insert(name.clone(), bucket::open(spec, &surroundings)?);
@@ -46,6 +47,7 @@ pub(crate) async fn engine(dir: &Path, pipeline: &str) -> Done<(Arc<Engine>, Sta
         mail: None,
         secrets: Arc::new(|name| panic!("no secret `{name}` here")),
         joint: Arc::new(state.clone()),
+        follow_up: tidegate_engine::FollowUp::AtOnce,
         ledger: Arc::new(state.clone()),
         queue: Arc::new(state.clone()),
         worker: WorkerId(format!("bench-{}", std::process::id())),

@@ -71,11 +71,8 @@ impl House {
         let specs: Vec<&KindSpec> = kinds.iter().map(|kind| kind.spec).collect();
         let checked = model::check("tidegate.toml", pipeline_file, None, &specs, tidegate_formats::NAMES);
         let pipeline = checked.pipeline.unwrap_or_else(|| panic!("{:#?}", checked.diagnostics));
-        let surroundings = Surroundings {
-            pipeline_dir: dir.path(),
-            secret: &|name| panic!("no secret `{name}` in tests"),
-            aws: &BTreeMap::new(),
-        };
+        let (secret, aws) = (|name: &str| panic!("no secret `{name}` in tests"), BTreeMap::new());
+        let surroundings = Surroundings::new(dir.path(), &secret, &aws);
         let buckets: BTreeMap<String, OpenBucket> = pipeline
             .buckets
             .iter()
@@ -100,6 +97,7 @@ impl House {
             databases,
             secrets: Arc::new(|name| Ok(format!("value of {name}"))),
             joint: Arc::new(state.clone()),
+            follow_up: tidegate_engine::FollowUp::AtOnce,
             ledger: Arc::new(state.clone()),
             mail,
             queue: Arc::new(state.clone()),

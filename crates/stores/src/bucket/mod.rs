@@ -98,12 +98,37 @@ impl fmt::Display for Place {
 /// What opening a bucket takes from outside the pipeline file.
 pub struct Surroundings<'a> {
     /// The directory of the pipeline file; relative paths are relative to it.
-    pub pipeline_dir: &'a Path,
+    pipeline_dir: &'a Path,
     /// The value of a secret.
-    pub secret: &'a (dyn Fn(&str) -> Result<String, Box<Failure>> + Sync),
+    secret: &'a (dyn Fn(&str) -> Result<String, Box<Failure>> + Sync),
     /// The `AWS_…` variables of the environment. Settings of the bucket come before them; where neither gives
     /// credentials, the container's or the instance's are asked for.
-    pub aws: &'a BTreeMap<String, String>,
+    #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "only S3 has variables"))]
+    aws: &'a BTreeMap<String, String>,
+    /// Credentials of AWS for buckets that have none of their own; without them, those of `aws`.
+    #[cfg(feature = "s3")]
+    credentials: Option<object_store::aws::AwsCredentialProvider>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// The directory of the pipeline file, who tells secrets, and the `AWS_…` variables.
+    pub fn new(
+        pipeline_dir: &'a Path,
+        secret: &'a (dyn Fn(&str) -> Result<String, Box<Failure>> + Sync),
+        aws: &'a BTreeMap<String, String>,
+    ) -> Self {
+        #[cfg(feature = "s3")]
+        return Self { pipeline_dir, secret, aws, credentials: None };
+        #[cfg(not(feature = "s3"))]
+        return Self { pipeline_dir, secret, aws };
+    }
+
+    /// The same, with these credentials of AWS for buckets that have none of their own.
+    #[cfg(feature = "s3")]
+    #[must_use]
+    pub fn with_credentials(self, credentials: object_store::aws::AwsCredentialProvider) -> Self {
+        Self { credentials: Some(credentials), ..self }
+    }
 }
 
 /// Opens a bucket. The default directory is made; nothing else is touched, and no network is used.
@@ -222,7 +247,8 @@ fn open_s3(
     url: &str,
     surroundings: &Surroundings<'_>,
 ) -> Result<(Arc<dyn ObjectStore>, Place), Box<Failure>> {
-    s3::open(&bucket.name, url, &resolve(bucket, surroundings)?, surroundings.aws)
+    let credentials = surroundings.credentials.clone();
+    s3::open(&bucket.name, url, &resolve(bucket, surroundings)?, surroundings.aws, credentials)
 }
 
 #[cfg(feature = "s3")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
@@ -18,6 +18,7 @@ pub(super) fn open(
     url: &str,
     settings: &BTreeMap<String, String>,
     environment: &BTreeMap<String, String>,
+    credentials: Option<AwsCredentialProvider>,
 ) -> Result<(Arc<dyn ObjectStore>, Place), Box<Failure>> {
     let wrong = |why: String| {
         let failure = Failure::new(C_SETTING, ErrorKind::Invalid, format!("bucket `{name}` at `{url}`: {why}"));
@@ -48,6 +49,9 @@ pub(super) fn open(
     for (setting, value) in settings {
         let key = setting.parse::<AmazonS3ConfigKey>();
         builder = builder.with_config(key.map_err(|_| wrong(format!("the setting `{setting}` is not known")))?, value);
+    }
+    if let Some(credentials) = credentials.filter(|_| !settings.contains_key("access_key_id")) {
+        builder = builder.with_credentials(credentials);
     }
     let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
     let allow_http = endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));

@@ -138,7 +138,7 @@ fn spawn(weed: &Path, directory: &Path, ports: [u16; 10]) -> Child {
 fn is_ready(seaweed: &Seaweed) -> bool {
     let bucket = seaweed.bucket("ready", "");
     let (secret, aws) = (|_: &str| Ok(SECRET_KEY.to_owned()), BTreeMap::new());
-    let surroundings = Surroundings { pipeline_dir: Path::new("/"), secret: &secret, aws: &aws };
+    let surroundings = Surroundings::new(Path::new("/"), &secret, &aws);
     let open = crate::bucket::open(&bucket, &surroundings).expect("a bucket of the server");
     let reach = async {
         let began = Instant::now();

@@ -19,7 +19,7 @@ pub(crate) fn bucket(url: Option<&str>) -> Bucket {
 pub(crate) fn open(bucket: &Bucket, directory: &Path) -> Result<OpenBucket, Box<Failure>> {
     let aws = BTreeMap::new();
     let secret = |name: &str| Ok(format!("value of {name}"));
-    bucket::open(bucket, &Surroundings { pipeline_dir: directory, secret: &secret, aws: &aws })
+    bucket::open(bucket, &Surroundings::new(directory, &secret, &aws))
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ fn open(bucket: &Bucket, aws: &BTreeMap<String, String>) -> OpenBucket {
         assert_eq!(name, "s3-secret");
         Ok(SECRET_KEY.to_owned())
     };
-    bucket::open(bucket, &Surroundings { pipeline_dir: Path::new("/nowhere"), secret: &secret, aws }).unwrap()
+    bucket::open(bucket, &Surroundings::new(Path::new("/nowhere"), &secret, aws)).unwrap()
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ fn described(pipeline: &Pipeline) -> Value {
 
 /// Reaches every bucket, and tells of all that do not answer.
 fn connect(here: &Here, checked: Checked, pipeline: Pipeline) -> Result<Exit, Stop> {
-    let project = Project { dir: checked.dir, pipeline: pipeline.into() };
+    let project = Project { dir: checked.dir, pipeline: pipeline.into(), aws: None, reach: None };
     let mut exit = Exit::Done;
     for name in project.pipeline.buckets.keys() {
         let write = wiring::is_written(&project.pipeline, name);

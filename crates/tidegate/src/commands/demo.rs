@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tidegate_model::{Failure, Output};
-use tidegate_stores::{FailureFilter, Ledger, Page, RunFilter};
+use tidegate_stores::{FailureFilter, Page, RunFilter};
 use tokio_util::sync::CancellationToken;
 
 use super::new::TEMPLATES;
@@ -106,7 +106,7 @@ fn show(here: &Here, demo: &Demo, root: &Path) -> Result<Shown, Stop> {
             objects += run::once(&wired, &tally, CancellationToken::new()).await?.objects();
         }
         let (rows, outputs) = made(&wired).await?;
-        let failures = wired.state.failures(FailureFilter::default(), Page::first(PAGE)).await?;
+        let failures = wired.ledger.failures(FailureFilter::default(), Page::first(PAGE)).await?;
         let failures = failures.into_iter();
         let mut failures: Vec<ShownFailure> =
             failures.map(|record| ShownFailure { object: record.event.name(), failure: record.failure }).collect();
@@ -121,7 +121,7 @@ async fn made(wired: &Wired) -> Result<(u64, u64), Stop> {
     let (mut rows, mut outputs) = (0, 0);
     let mut page = Page::first(PAGE);
     loop {
-        let runs = wired.state.runs(RunFilter::default(), page).await?;
+        let runs = wired.ledger.runs(RunFilter::default(), page).await?;
         for output in runs.iter().flat_map(|run| &run.outputs) {
             match output {
                 Output::Object { .. } | Output::Mail { .. } => outputs += 1,

@@ -2,11 +2,12 @@
 //! printed: a mail is told by whom it is about.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::json;
 use tidegate_model::ErrorKind;
 use tidegate_stores::Page;
-use tidegate_stores::mail::{MailFilter, MailRecord, MailState, Outbox, SqliteOutbox};
+use tidegate_stores::mail::{MailFilter, MailRecord, MailState, Outbox};
 
 use super::runs::{ambiguous, check_digits};
 use crate::exit::{Exit, Stop};
@@ -74,7 +75,7 @@ fn host(project: &Project) -> String {
     from.rsplit_once('@').map_or("localhost", |(_, host)| host).to_owned()
 }
 
-fn list(here: &Here, outbox: Option<SqliteOutbox>, which: &List) -> Result<Exit, Stop> {
+fn list(here: &Here, outbox: Option<Arc<dyn Outbox>>, which: &List) -> Result<Exit, Stop> {
     let filter = MailFilter { id_prefix: None, state: which.state.as_deref().and_then(MailState::parse) };
     let limit = which.limit;
     let mails = match outbox {
@@ -119,9 +120,9 @@ fn word(state: MailState) -> (&'static str, Tone) {
     (state.as_str(), tone)
 }
 
-fn show(here: &Here, outbox: Option<SqliteOutbox>, id: &str, host: &str) -> Result<Exit, Stop> {
+fn show(here: &Here, outbox: Option<Arc<dyn Outbox>>, id: &str, host: &str) -> Result<Exit, Stop> {
     let outbox = outbox.ok_or_else(|| none(id))?;
-    let mail = wiring::ask(find(&outbox, id))??;
+    let mail = wiring::ask(find(outbox.as_ref(), id))??;
     if here.printer.json {
         let mut value = json!(mail);
         value["message_id"] = format!("{}@{host}", mail.id).into();
@@ -133,7 +134,7 @@ fn show(here: &Here, outbox: Option<SqliteOutbox>, id: &str, host: &str) -> Resu
 }
 
 /// The mail whose id begins with these digits.
-async fn find(outbox: &SqliteOutbox, id: &str) -> Result<MailRecord, Stop> {
+async fn find(outbox: &dyn Outbox, id: &str) -> Result<MailRecord, Stop> {
     check_digits(id)?;
     let filter = MailFilter { id_prefix: Some(id.to_owned()), state: None };
     let mut found = outbox.list(filter, Page::first(2)).await?;
@@ -176,7 +177,7 @@ fn described(printer: &Printer, mail: &MailRecord, host: &str) -> String {
     text
 }
 
-fn retry(here: &Here, outbox: Option<SqliteOutbox>, ids: &[String], all: bool) -> Result<Exit, Stop> {
+fn retry(here: &Here, outbox: Option<Arc<dyn Outbox>>, ids: &[String], all: bool) -> Result<Exit, Stop> {
     let Some(outbox) = outbox else {
         return Err(Stop::new(ErrorKind::NotFound, "no mails were written yet"));
     };
@@ -187,7 +188,7 @@ fn retry(here: &Here, outbox: Option<SqliteOutbox>, ids: &[String], all: bool) -
         }
         let mut found = Vec::new();
         for id in ids {
-            let mail = find(&outbox, id).await?;
+            let mail = find(outbox.as_ref(), id).await?;
             if mail.state != MailState::Failed {
                 let reason = format!("mail {} has not failed, it is {}", short(mail.id), mail.state.as_str());
                 return Err(Stop::wrong(reason).help("only failed mails can be sent again"));

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 
 /// Packs.
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
-    let project = Project::open(here)?;
+    let project = Project::read(here)?;
     let program = match &args.program {
         Some(path) => path.clone(),
         None => std::env::current_exe().map_err(|error| Stop::file("found", Path::new("tidegate"), &error))?,

@@ -9,7 +9,7 @@ use serde_json::json;
 use tidegate_engine::Intake;
 use tidegate_model::Trigger;
 use tidegate_stores::mail::MailCounts;
-use tidegate_stores::{EventSource, FailureFilter, FailureRecord, Ledger, Page, Queue, RunFilter};
+use tidegate_stores::{EventSource, FailureFilter, FailureRecord, Page, RunFilter};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Stop};
@@ -154,7 +154,7 @@ async fn run_once(here: &Here, project: &Project, now: bool, stop: CancellationT
     }
     let summary = tokio::select! {
         summary = once(&wired, &tally, stop) => summary?,
-        never = progress::tell(&here.printer, &tally, &wired.state) => match never {},
+        never = progress::tell(&here.printer, &tally, wired.ledger.as_ref()) => match never {},
     };
     if let Some(stopped) = tally.stopped_by_output() {
         return Err(stopped);
@@ -175,7 +175,7 @@ pub(crate) async fn once(wired: &Wired, tally: &Tally, stop: CancellationToken) 
     let list = |bucket: &str| wired.once(bucket, "").expect("the engine names buckets of its own pipeline only");
     let intake = wired.engine.run_once(list, stop.clone()).await?;
     let since = FailureFilter { since: Some(began), ..FailureFilter::default() };
-    let failures = wired.state.failures(since, Page::first(SHOWN_FAILURES)).await?;
+    let failures = wired.ledger.failures(since, Page::first(SHOWN_FAILURES)).await?;
     let mails = match &wired.outbox {
         Some(outbox) => Some(outbox.counts(Some(began)).await?),
         None => None,
@@ -191,7 +191,7 @@ async fn not_due(wired: &Wired, since: Timestamp) -> Result<Vec<NotDue>, Stop> {
     for (function, next) in wired.engine.next_ticks() {
         let settled = Some((since, Timestamp::MAX));
         let filter = RunFilter { function: Some(function.clone()), settled, ..RunFilter::default() };
-        if wired.state.runs(filter, Page::first(1)).await?.is_empty() {
+        if wired.ledger.runs(filter, Page::first(1)).await?.is_empty() {
             found.push(NotDue { function, next });
         }
     }
@@ -229,7 +229,7 @@ async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(),
     }
     if !summary.complete {
         let left: u64 =
-            wired.state.depth(Timestamp::now()).await?.iter().map(|depth| depth.waiting + depth.leased).sum();
+            wired.queue.depth(Timestamp::now()).await?.iter().map(|depth| depth.waiting + depth.leased).sum();
         printer.remark(&format!("stopped before everything was done; {} left", counted(left, "run")));
         printer.hint("tidegate run --once");
     } else if let Some(first) = summary.failures.first() {
@@ -238,7 +238,7 @@ async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(),
         printer.hint("tidegate mail");
     } else if summary.runs.rejected > 0 {
         printer.hint("tidegate failures");
-    } else if !wired.state.failures(FailureFilter::default(), Page::first(1)).await?.is_empty() {
+    } else if !wired.ledger.failures(FailureFilter::default(), Page::first(1)).await?.is_empty() {
         printer.remark("there are failures of earlier runs");
         printer.hint("tidegate failures");
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tidegate_stores::FunctionCounts;
-use tidegate_stores::mail::{MailCounts, Outbox};
+use tidegate_stores::mail::MailCounts;
 
 use super::check::place;
 use super::run::mails_in_words;

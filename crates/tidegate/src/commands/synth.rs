@@ -9,11 +9,8 @@ use tidegate_model::{ErrorKind, Pipeline};
 use crate::commands::package;
 use crate::exit::{Exit, Stop};
 use crate::output::counted;
-use crate::project::{self, Here, Project};
+use crate::project::{self, AWS, Here, Project};
 use crate::wiring;
-
-/// The environment that is meant when none is named.
-const AWS: &str = "aws";
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -42,7 +39,7 @@ struct Aws {
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     let What::Aws(args) = &args.what;
     let here = &in_environment(here)?;
-    let pipeline = Project::open(here)?.pipeline;
+    let pipeline = Project::read(here)?.pipeline;
     let stack = match synthesise(&pipeline) {
         Ok(stack) => stack,
         Err(faults) => {
@@ -62,7 +59,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
 fn in_environment(here: &Here) -> Result<Here, Stop> {
     let has_aws = here.env.is_none() && project::check(here)?.environments.iter().any(|name| name == AWS);
     let env = here.env.clone().or_else(|| has_aws.then(|| AWS.to_owned()));
-    Ok(Here { dir: here.dir.clone(), env, printer: here.printer.clone() })
+    project::in_environment(&Here { dir: here.dir.clone(), env, printer: here.printer.clone() })
 }
 
 fn explained(here: &Here, stack: &Stack, function: &str) -> Result<(), Stop> {

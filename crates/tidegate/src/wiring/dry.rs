@@ -68,6 +68,7 @@ impl Dry {
             databases: open_databases(project)?,
             secrets: secrets(project),
             joint: Arc::new(state.clone()),
+            follow_up: tidegate_engine::FollowUp::AtOnce,
             ledger: Arc::new(state.clone()),
             mail: None,
             queue: Arc::new(state.clone()),

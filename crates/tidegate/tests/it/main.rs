@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what cannot be done ends it")]
 
 mod bathymetry;
+mod cloud;
+mod cloud_conservation;
+mod cloud_templates;
 mod flow;
 mod generated;
+mod lambda;
 mod mail;
 mod package;
 mod place;

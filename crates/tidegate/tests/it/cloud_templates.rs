@@ -1,0 +1,174 @@
+//! Every template on AWS comes to the same as on a laptop: the demo's objects go through both, and tables and counts are compared.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tidegate_stores::testing::postgres::Postgres;
+
+use crate::cloud::{Cloud, Program};
+use crate::place::Place;
+
+/// A row without the moments at which its pipeline has worked.
+fn without_moments(row: &str) -> String {
+    let began = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let is_of_now = |field: &str| field.parse::<jiff::Timestamp>().is_ok_and(|moment| moment > began);
+    let fields = row.split(',').map(|field| if is_of_now(field) { "now" } else { field });
+    fields.collect::<Vec<_>>().join(",")
+}
+
+/// The same pipeline on a laptop, where the demo has run, and on AWS.
+struct Both {
+    cloud: Cloud,
+    place: Place,
+    demo: String,
+}
+
+impl Both {
+    fn of(template: &str, parameters: &[(&str, &str)]) -> Option<Self> {
+        let cloud = Cloud::new()?;
+        let place = Place::empty();
+        place.run(&["demo", "--keep", "demo"]).ends(0);
+        let demo = format!("demo/{template}");
+        let both = Self { cloud, place, demo };
+        both.cloud.deploy_from(&both.place, &both.demo, &Program::Linked, parameters);
+        Some(both)
+    }
+
+    /// Puts the objects of a bucket of the laptop into the bucket of the same name on AWS.
+    fn put_all(&self, stack: &str, bucket: &str) {
+        let root = self.place.path(&self.demo).join("buckets").join(bucket);
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let key = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                let name = format!("{stack}-{bucket}-{}", self.cloud.account);
+                self.cloud.call("s3", "put_object", json!({ "Bucket": name, "Key": key, "Body": { "file": path } }));
+            }
+        }
+    }
+
+    fn status(&self, args: &[&str]) -> Vec<(String, [u64; 4])> {
+        let args: Vec<&str> = ["-C", &self.demo].into_iter().chain(args.iter().copied()).chain(["status"]).collect();
+        let told = self.cloud.json(&self.place, &args);
+        let functions = told["functions"].as_array().unwrap_or_else(|| panic!("{told}"));
+        let number = |each: &Value, name: &str| each[name].as_u64().unwrap();
+        let counts = |each: &Value| {
+            let open = number(each, "waiting") + number(each, "running");
+            let [succeeded, failed, superseded] = ["succeeded", "failed", "superseded"].map(|name| number(each, name));
+            (each["function"].as_str().unwrap().to_owned(), [open, succeeded, failed, superseded])
+        };
+        functions.iter().map(counts).collect()
+    }
+
+    /// Waits until every function has settled as many runs as on the laptop.
+    fn come_to_rest(&self) {
+        let here = self.status(&[]);
+        self.cloud.until(&format!("as much is done as on a laptop: {here:?}"), || {
+            let there = self.status(&["--env", "aws"]);
+            let is_same = |(one, other): (&(String, [u64; 4]), &(String, [u64; 4]))| one == other;
+            here.iter().zip(&there).all(is_same).then_some(())
+        });
+    }
+
+    fn rows(&self, args: &[&str], table: &str) -> Vec<String> {
+        let before = ["-C", self.demo.as_str()].into_iter().chain(args.iter().copied());
+        let args: Vec<&str> = before.chain(["table", "export", table, "--format", "csv"]).collect();
+        let told = self.cloud.run(&self.place, &args).ends(0).out;
+        let mut rows: Vec<String> = told.lines().map(without_moments).collect();
+        rows[1..].sort();
+        rows
+    }
+
+    fn tables_are_the_same(&self, tables: &[&str]) {
+        for table in tables {
+            assert_eq!(self.rows(&["--env", "aws"], table), self.rows(&[], table), "{table}");
+        }
+    }
+}
+
+#[test]
+fn a_review_comes_to_the_same() {
+    let Some(both) = Both::of("review", &[]) else { return };
+    both.put_all("review", "data");
+    both.come_to_rest();
+    both.tables_are_the_same(&["statistics"]);
+}
+
+#[test]
+fn bathymetry_comes_to_the_same_until_it_is_sent() {
+    let Some(both) = Both::of("bathymetry", &[]) else { return };
+    let value = json!({ "Name": "bathymetry/dcdb-token", "SecretString": "worth-nothing" });
+    both.cloud.call("secretsmanager", "create_secret", value);
+    both.put_all("bathymetry", "incoming");
+    let here = both.status(&[]);
+    both.cloud.until("every file is processed and checked", || {
+        let there = both.status(&["--env", "aws"]);
+        // The demo's archive is a part of the laptop's process.
+        (there[..2] == here[..2]).then_some(())
+    });
+    both.tables_are_the_same(&["contributions"]);
+}
+
+#[test]
+fn profiles_come_to_the_same_and_mails_go_out_through_ses() {
+    let Some(both) = Both::of("profiles", &[("MailFrom", "tide@example.org")]) else { return };
+    both.cloud.call("ses", "verify_email_identity", json!({ "EmailAddress": "tide@example.org" }));
+    both.put_all("profiles", "participation");
+    both.cloud.until("vessels and participants are known", || {
+        let there = both.status(&["--env", "aws"]);
+        there[..2].iter().all(|(_, counts)| counts[1] > 0 && counts[0] == 0).then_some(())
+    });
+    both.put_all("profiles", "raw");
+    both.come_to_rest();
+    both.tables_are_the_same(&["vessels", "participants", "deployments"]);
+    let mails = |args: &[&str]| -> Vec<String> {
+        let before = ["-C", both.demo.as_str()].into_iter().chain(args.iter().copied());
+        let args: Vec<&str> = before.chain(["mail", "list", "--limit", "100", "--state", "sent"]).collect();
+        let told = both.cloud.json(&both.place, &args);
+        let mut about: Vec<String> =
+            told.as_array().unwrap().iter().map(|mail| mail["about"].as_str().unwrap().to_owned()).collect();
+        about.sort();
+        about
+    };
+    let here = mails(&[]);
+    assert!(!here.is_empty());
+    both.cloud.until("every mail is sent", || (mails(&["--env", "aws"]).len() == here.len()).then_some(()));
+    assert_eq!(mails(&["--env", "aws"]), here);
+}
+
+#[test]
+fn a_warehouse_in_postgres_is_filled() {
+    let (Some(cloud), Some(server)) = (Cloud::new(), Postgres::shared()) else { return };
+    let (source, warehouse) = (server.database(), server.database());
+    source.sql(
+        "CREATE TABLE currency (currency_id int PRIMARY KEY, currency_code varchar NOT NULL, created_at timestamp NOT NULL, last_updated timestamp NOT NULL);
+         INSERT INTO currency VALUES (1, 'GBP', '2025-01-01', '2025-01-01'), (2, 'EUR', '2025-01-01', '2025-01-01')",
+    );
+    let place = Place::with(
+        "[pipeline]\nname = \"sales\"\n[database.totesys]\nurl = { secret = \"totesys\" }\n[database.warehouse]\nurl = { secret = \"warehouse\" }\n\
+         [bucket.ingestion]\nignore = [\"**/*.csv\", \"**/*.keys\"]\n[bucket.processed]\nignore = [\"**/*.parquet\", \"**/*.csv\", \"state/**\"]\n\
+         [function.extract]\non = { every = \"5m\" }\nrun = \"extract\"\nreads = [\"totesys\"]\ninto = [\"ingestion\"]\n\
+         [function.transform]\non = { created = \"ingestion\", keys = \"**/manifest.json\" }\nrun = \"sql\"\nreads = [\"processed\"]\ninto = [\"processed\"]\n\
+         with = { statements = \"star\" }\nconcurrency = 1\n\
+         [function.load]\non = { created = \"processed\", keys = \"**/manifest.json\" }\nrun = \"load\"\ninto = [\"warehouse\"]\nconcurrency = 1\n",
+    );
+    let statement = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/templates/warehouse/star/dim_currency.sql");
+    place.write("star/dim_currency.sql", std::fs::read(statement).unwrap());
+    for (name, url) in [("totesys", source.guarded_url()), ("warehouse", warehouse.guarded_url())] {
+        cloud.call("secretsmanager", "create_secret", json!({ "Name": format!("sales/{name}"), "SecretString": url }));
+    }
+    cloud.deploy(&place, &Program::Linked, &[]);
+    let intake = format!("{}/{}/sales-tidegate-intake", cloud.url(), cloud.account);
+    let tick = json!({ "tick": { "function": "extract", "planned": "2026-01-01T00:00:00Z" } });
+    cloud.call("sqs", "send_message", json!({ "QueueUrl": intake, "MessageBody": tick.to_string() }));
+    cloud.until("the warehouse has its rows", || {
+        let status = cloud.json(&place, &["--env", "aws", "status"]);
+        (status["functions"][2]["succeeded"].as_u64()? > 0).then_some(())
+    });
+    assert_eq!(warehouse.sql("SELECT currency_code FROM dim_currency ORDER BY 1"), "EUR\nGBP");
+}
