@@ -1,7 +1,8 @@
 //! AWS as far as it can be had here: MiniStack, which makes stacks, enforces IAM, and starts our program as its Lambda functions.
 //!
 //! Each test has an account of its own, so that tests which run together do not see each other. What MiniStack lacks: Scheduler puts
-//! no moment in place of `<aws.scheduler.scheduled-time>`, so the template of a test has one written in.
+//! no moment in place of `<aws.scheduler.scheduled-time>`, so the template of a test has one written in; it has no TLS; and
+//! `server.py` says what it does not know of policies.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
