@@ -1,9 +1,11 @@
 //! AWS as far as it can be had here: MiniStack, which makes stacks, enforces IAM, and starts our program as its Lambda functions.
 //!
 //! Each test has an account of its own, so that tests which run together do not see each other. What MiniStack lacks: Scheduler puts
-//! no moment in place of `<aws.scheduler.scheduled-time>`, so the template of a test has one written in.
+//! no moment in place of `<aws.scheduler.scheduled-time>`, so the template of a test has one written in; it has no TLS; and
+//! `server.py` says what it does not know of policies.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -221,6 +223,16 @@ impl Cloud {
             }
         }
         killed
+    }
+
+    /// What MiniStack tells of mails that SES has taken.
+    pub(crate) fn mails(&self) -> String {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let path = format!("/_ministack/ses/messages?account={}", self.account);
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// What the functions have logged.
