@@ -58,7 +58,6 @@ pub(crate) fn by_tidegate(endpoint: &str, file: &str) -> Done {
         let name_of = |_: &str| TABLE.to_owned();
         let table = DynamoTables::new(&client, "bench-state".to_owned(), Arc::new(name_of)).table("people").await?;
         let prepared = prepare::<Vec<u8>>(job, table.as_ref(), None).await.map_err(|failure| failure.to_string())?;
-        eprintln!("read after {:.2} s", began.elapsed().as_secs_f64());
         let loaded = prepared.commit().await.map_err(|failure| failure.to_string())?;
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(loaded)
     })?;
