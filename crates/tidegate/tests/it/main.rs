@@ -3,9 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what cannot be done ends it")]
 
 mod bathymetry;
+#[cfg(feature = "aws")]
+mod deploy;
 mod flow;
 mod generated;
+#[cfg(feature = "aws")]
+mod github;
+#[cfg(all(feature = "aws", feature = "sql"))]
+mod guard;
+#[cfg(all(feature = "aws", feature = "sql"))]
+mod least_privilege;
 mod mail;
+#[cfg(feature = "aws")]
+mod ministack;
 mod package;
 mod place;
 mod postgres;
