@@ -9,7 +9,7 @@ use tidegate_stores::{Error, Result};
 
 use super::follow::{Pace, Step, follow, newest_event};
 use super::stack::{self, Readiness, Stack};
-use super::{Action, Change, Target};
+use super::{Action, Change, Target, remedy};
 use crate::error::told;
 
 /// What AWS says of a change set that would change nothing.
@@ -68,7 +68,7 @@ pub async fn propose(target: &Target, wanted: &Wanted, before: Option<&Stack>) -
     let (id, stack_id) = (made.id().unwrap_or_default(), made.stack_id().unwrap_or_default());
     let mut pace = Pace::new();
     let described = loop {
-        let described = describe(target, id, None).await?;
+        let described = describe(target, id, stack_id, None).await?;
         match described.status() {
             Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => pace.wait().await,
             _ => break described,
@@ -80,7 +80,11 @@ pub async fn propose(target: &Target, wanted: &Wanted, before: Option<&Stack>) -
         if NOTHING.iter().any(|words| reason.contains(words)) {
             return Ok(None);
         }
-        return Err(Error::new(ErrorKind::Invalid, format!("CloudFormation does not take the change: {reason}")));
+        let error = Error::new(ErrorKind::Invalid, format!("CloudFormation does not take the change: {reason}"));
+        return Err(match remedy("", &reason) {
+            Some(help) => error.help(help),
+            None => error,
+        });
     }
     let templates = (previous(target, before).await?, &wanted.template);
     let changes = changes(target, described, &templates.0, templates.1).await?;
@@ -103,8 +107,8 @@ async fn previous(target: &Target, before: Option<&Stack>) -> Result<Value> {
     Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
-async fn describe(target: &Target, id: &str, next: Option<String>) -> Result<DescribeChangeSetOutput> {
-    let request = Client::new(target.client.config()).describe_change_set().change_set_name(id);
+async fn describe(target: &Target, id: &str, stack: &str, next: Option<String>) -> Result<DescribeChangeSetOutput> {
+    let request = Client::new(target.client.config()).describe_change_set().change_set_name(id).stack_name(stack);
     let described = request.set_next_token(next).send().await;
     described.map_err(|error| told("the change set cannot be read", error))
 }
@@ -120,8 +124,9 @@ async fn changes(
         let told = page.changes().iter().filter_map(|change| change.resource_change());
         changes.extend(told.map(|change| Change::read(change, before, after)));
         let Some(next) = page.next_token().map(str::to_owned) else { return Ok(changes) };
-        let id = page.change_set_id().unwrap_or_default().to_owned();
-        page = describe(target, &id, Some(next)).await?;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let (id, stack) = (text(page.change_set_id()), text(page.stack_id()));
+        page = describe(target, &id, &stack, Some(next)).await?;
     }
 }
 
@@ -133,6 +138,7 @@ impl ChangeSet {
     pub async fn execute(&self, target: &Target, tell: &mut dyn FnMut(&Step)) -> Result<String> {
         let since = newest_event(target, &self.stack_id).await?;
         let request = Client::new(target.client.config()).execute_change_set().change_set_name(&self.id);
+        let request = request.stack_name(&self.stack_id);
         // A first one has said already what happens if it fails.
         let keeps = (!self.is_first).then_some(self.keeps_what_was_made);
         let begun = request.set_disable_rollback(keeps).send().await;
@@ -151,7 +157,7 @@ impl ChangeSet {
 
 async fn discard(target: &Target, id: &str, stack_id: &str, is_first: bool) -> Result<()> {
     let cloudformation = Client::new(target.client.config());
-    let forgotten = cloudformation.delete_change_set().change_set_name(id).send().await;
+    let forgotten = cloudformation.delete_change_set().change_set_name(id).stack_name(stack_id).send().await;
     forgotten.map_err(|error| told("the change set cannot be deleted", error))?;
     // A stack that is nothing but this change set.
     if is_first {

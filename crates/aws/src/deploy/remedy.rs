@@ -11,7 +11,7 @@ pub fn remedy(kind: &str, reason: &str) -> Option<String> {
         "AWS::S3::Bucket" if says(&["already exists", "not available", "already owned"]) => {
             "the name is taken: rename the bucket or the pipeline in the pipeline file, or use the bucket as it is: `url = \"s3://NAME\"`"
         }
-        _ if says(&["already exists"]) => {
+        _ if says(&["already exist"]) => {
             "something of this name is there that no stack of this pipeline made: rename it in the pipeline file, or delete what is there"
         }
         "AWS::Lambda::EventSourceMapping" | "AWS::Lambda::Function"

@@ -171,8 +171,6 @@ const KINDS: &[Kind] = &[
             "sns:ListSubscriptionsByTopic",
             "sns:ListTagsForResource",
             "sns:Subscribe",
-            "sns:Unsubscribe",
-            "sns:GetSubscriptionAttributes",
         ],
     },
     Kind {
@@ -239,6 +237,7 @@ pub fn of_deployment(pipeline: &Pipeline, stack: &Stack, programs: &str) -> Vec<
     statements.push(give_roles(&stack.name));
     statements.push(connect_queues(&named));
     statements.extend(look_at_others(pipeline));
+    statements.push(tell_people());
     statements.push(look_at_account());
     statements
 }
@@ -272,8 +271,10 @@ fn change_stack(stack: &str) -> Statement {
         "cloudformation:GetTemplate",
         "cloudformation:DeleteStack",
     ];
-    let arn = format!("arn:${{AWS::Partition}}:cloudformation:{ACCOUNT}:stack/{stack}/*");
-    Statement::allow("ChangeStack".to_owned(), actions, vec![arn], "make, change and delete this stack".to_owned())
+    let arn = |what: &str| format!("arn:${{AWS::Partition}}:cloudformation:{ACCOUNT}:{what}/*");
+    // Change sets are named by their stack.
+    let arns = vec![arn(&format!("stack/{stack}")), arn(&format!("changeSet/{stack}-*"))];
+    Statement::allow("ChangeStack".to_owned(), actions, arns, "make, change and delete this stack".to_owned())
 }
 
 fn use_programs(bucket: &str) -> Statement {
@@ -312,8 +313,7 @@ fn connect_queues(named: &BTreeMap<&str, BTreeSet<String>>) -> Statement {
         "lambda:GetEventSourceMapping",
     ];
     let purpose = "let the stack's functions take messages from its queues".to_owned();
-    let arn = format!("arn:${{AWS::Partition}}:lambda:{ACCOUNT}:event-source-mapping:*");
-    let mut statement = Statement::allow("ConnectQueues".to_owned(), actions, vec![arn], purpose);
+    let mut statement = Statement::allow("ConnectQueues".to_owned(), actions, vec!["*".to_owned()], purpose);
     let functions = named.get("AWS::Lambda::Function").into_iter().flatten().cloned().collect();
     statement.conditions.push(Condition { operator: "ArnLike", key: "lambda:FunctionArn", values: functions });
     statement
@@ -361,6 +361,13 @@ fn look_at_others(pipeline: &Pipeline) -> Vec<Statement> {
         );
     }
     statements
+}
+
+/// AWS narrows neither of these by a topic.
+fn tell_people() -> Statement {
+    let actions = &["sns:GetSubscriptionAttributes", "sns:Unsubscribe"];
+    let purpose = "end what people are told by: AWS has no narrower permission".to_owned();
+    Statement::allow("EndSubscriptions".to_owned(), actions, vec!["*".to_owned()], purpose)
 }
 
 fn look_at_account() -> Statement {

@@ -104,7 +104,6 @@ fn first() -> Vec<Gap> {
 }
 
 fn second() -> Vec<Gap> {
-    let queue = json!({ "Fn::GetAtt": ["TidegateIntakeQueue", "Arn"] });
     let get_on_bucket =
         json!({ "Sid": "G", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::b"] });
     vec![
@@ -138,14 +137,18 @@ fn second() -> Vec<Gap> {
         ),
         Gap("/LoadRole/Properties/Policies/0/PolicyDocument/Statement/9", get_on_bucket, "not on its objects"),
         Gap("/LoadLogs/Properties/LogGroupName", json!("/aws/lambda/p-other"), "CreateLogStream"),
-        Gap("/LoadFunction/Properties/Timeout", json!(100), "while Lambda still tries"),
+        Gap("/LoadFunction/Properties/Timeout", json!(700), "while Lambda still tries"),
         Gap("/PeopleTable/Properties/TableName", json!("p"), "name of a table"),
         Gap("/LoadFailedCount/Properties/FilterPattern", json!("{ settled = \"failed\" }"), "begin with `$.`"),
         Gap("/LoadFailuresAlarm/Properties/Namespace", json!("tidegate/q"), "nobody counts"),
         Gap("/LoadAgeAlarm/Properties/Dimensions/0/Value", json!({ "Fn::GetAtt": ["LoadQueue", "Arn"] }), "QueueName"),
         Gap("/LoadAgeAlarm/Properties/EvaluationPeriods", json!(500), "looks back"),
         Gap("/TheirsRule/Properties/EventPattern/source", json!("aws.s3"), "not a list"),
-        Gap("/TheirsRule/Properties/Targets/9", json!({ "Id": "intake", "Arn": queue }), "have the id"),
+        Gap(
+            "/TheirsRule/Properties/Targets/9",
+            json!({ "Id": "intake", "Arn": { "Fn::GetAtt": ["LoadQueue", "Arn"] } }),
+            "have the id",
+        ),
         Gap("/TakeMapping/Properties/EventSourceArn", json!({ "Fn::GetAtt": ["PeopleTable", "Arn"] }), "no queue"),
     ]
 }

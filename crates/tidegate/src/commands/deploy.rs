@@ -17,7 +17,7 @@ use tidegate_aws::deploy::event_bridge::Switch;
 use tidegate_aws::deploy::stack::{self, Readiness};
 use tidegate_aws::deploy::{Change, Programs, Target, bucket, event_bridge, table};
 use tidegate_cloudformation::Stack;
-use tidegate_cloudformation::outside::{self, Sender};
+use tidegate_cloudformation::outside::{self, Holds, Sender};
 use tidegate_model::{ErrorKind, Failure, Pipeline};
 
 use self::checks::Checked;
@@ -79,14 +79,14 @@ impl Plan<'_> {
         let uploaded = programs.store(&target, Bytes::copy_from_slice(&self.packed.bytes), "zip").await?;
         let how = if uploaded.is_new { "uploaded" } else { "lay there already" };
         self.say(&format!("program {} ({how}): {}", &uploaded.key[..12], self.packed.described()));
-        let template = self.stack.template.to_value();
+        let template = self.template(&target);
         let stored = programs.store(&target, Bytes::from(template.to_string()), "json").await?;
         let wanted = Wanted {
             stack: self.stack.name.clone(),
             template,
             template_url: stored.url,
             parameters: self.parameters(&programs, &uploaded.key, before.as_ref())?,
-            name: Timestamp::now().strftime("tidegate-%Y%m%dT%H%M%SZ").to_string(),
+            name: format!("{}-{}", self.stack.name, Timestamp::now().strftime("%Y%m%dT%H%M%SZ")),
         };
         let change_set = change_set::propose(&target, &wanted, before.as_ref()).await;
         let change_set = change_set.map_err(|error| match error.kind {
@@ -128,6 +128,16 @@ impl Plan<'_> {
             }
         }
         self.told(&target, &checked, report, "deployed").await
+    }
+
+    /// The template with the names of its buckets written out: AWS takes a bucket that is there back into a stack only by a name
+    /// that is no function of anything.
+    fn template(&self, target: &Target) -> Value {
+        let mut template = self.stack.template.to_value();
+        for data in self.stack.data(&target.account).into_iter().filter(|data| data.holds == Holds::Objects) {
+            template["Resources"][&data.resource]["Properties"]["BucketName"] = data.name.into();
+        }
+        template
     }
 
     /// The stack as it is. What is left of one whose making had failed is cleared away.
@@ -239,7 +249,8 @@ impl Plan<'_> {
         match failures.is_empty() {
             false => Ok(failures),
             true => {
-                let reason = format!("stack `{}` could not be made: {status}", self.stack.name);
+                let why = progress.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+                let reason = format!("stack `{}` could not be made: {status}{why}", self.stack.name);
                 Ok(vec![Failure::new("D0206", ErrorKind::Invalid, reason)])
             }
         }

@@ -135,7 +135,7 @@ fn who_is_not_logged_in_is_told_how() {
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     Ran::of(command.output().unwrap()).ends(1).says(&["D0201", "aws sso login"]);
     let mut command = ship.account.command(&ship.place, &["deploy", "--yes", "--program", ".program"]);
-    command.env("AWS_SECRET_ACCESS_KEY", "another");
+    command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
     Ran::of(command.output().unwrap()).ends(1).says(&["D0201", "aws sso login"]);
 }
 
@@ -176,13 +176,33 @@ fn a_bucket_with_objects_is_never_removed() {
 #[test]
 fn what_is_there_and_no_stack_made_is_told_in_the_words_of_aws() {
     let Some(ship) = Ship::with(PEOPLE) else { return };
-    ship.account.does("client('sqs').create_queue(QueueName='people-load')");
-    let ran = ship.deploy(&[]).ends(1);
-    assert!(ran.err.contains("LoadQueue") && (ran.err.contains("D0206") || ran.err.contains("D0210")), "{ran:?}");
-    // Mended, the same command goes on from there.
-    ship.account
-        .does("sqs = client('sqs'); sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName='people-load')['QueueUrl'])");
+    ship.account.does(
+        "import io, zipfile\n\
+         packed = io.BytesIO()\n\
+         with zipfile.ZipFile(packed, 'w') as archive: archive.writestr('a.py', 'def f(event, context): pass')\n\
+         trust = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': {'Service': 'lambda.amazonaws.com'}, 'Action': 'sts:AssumeRole'}]}\n\
+         role = client('iam').create_role(RoleName='theirs', AssumeRolePolicyDocument=json.dumps(trust))['Role']['Arn']\n\
+         client('lambda').create_function(FunctionName='people-load', Runtime='python3.11', Handler='a.f', Role=role, Code={'ZipFile': packed.getvalue()})",
+    );
+    ship.deploy(&[]).ends(1).says(&["D0210", "LoadFunction", "already exist", "delete what is there"]);
+    assert_eq!(ship.status(), Value::Null, "nothing is left of the attempt");
+    // Mended, the same command goes through.
+    ship.account.does("client('lambda').delete_function(FunctionName='people-load')");
     ship.deploy(&[]).ends(0);
+}
+
+#[test]
+fn a_resource_that_fails_is_told_with_its_remedy_and_the_stack_is_as_it_was() {
+    let Some(ship) = Ship::with(PEOPLE) else { return };
+    ship.deploy(&[]).ends(0);
+    // The table is empty, so it may be replaced; but AWS does not make two of one name.
+    ship.place.write("tidegate.toml", changed("uuid = \"string\"", "id = \"string\""));
+    ship.deploy(&[]).ends(1).says(&["! replace PeopleTable", "D0206", "PeopleTable", "another name", "as it was"]);
+    let report = ship.document(&["--json", "deploy", "--yes", "--program", ".program"]);
+    assert_eq!(report["state"], "failed");
+    assert!(report["failures"][0]["reason"].as_str().unwrap().contains("PeopleTable"), "{report}");
+    ship.place.write("tidegate.toml", changed("into = \"people\"", "into = \"people\"\ntimeout = \"200s\""));
+    ship.deploy(&[]).ends(0).says(&["changed LoadFunction"]);
 }
 
 #[test]

@@ -302,6 +302,8 @@ pub(crate) struct GuardedSource {
     pub(crate) judge: Arc<Judge>,
     /// The bucket's ARN.
     pub(crate) arn: String,
+    /// What happens once everything has been told.
+    pub(crate) then: Option<Box<dyn FnOnce() + Send>>,
 }
 
 #[async_trait]
@@ -311,6 +313,9 @@ impl EventSource for GuardedSource {
         self.judge.ask("s3:ListBucket", &self.arn)?;
         let sightings = self.inner.next().await?;
         self.judge.is_intake.store(!sightings.is_empty(), Ordering::SeqCst);
+        if let Some(then) = self.then.take_if(|_| sightings.is_empty()) {
+            then();
+        }
         Ok(sightings)
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Progress {
     bars: Option<MultiProgress>,
     under_way: BTreeMap<String, ProgressBar>,
     failed: Vec<Step>,
+    /// Why the stack as a whole failed, if it did.
+    reason: Option<String>,
 }
 
 impl Progress {
@@ -25,7 +27,7 @@ impl Progress {
     pub(crate) fn new(printer: &Printer) -> Self {
         let is_terminal = std::io::stderr().is_terminal() && !printer.quiet && !printer.json;
         let bars = is_terminal.then(MultiProgress::new);
-        Self { printer: printer.clone(), bars, under_way: BTreeMap::new(), failed: Vec::new() }
+        Self { printer: printer.clone(), bars, under_way: BTreeMap::new(), failed: Vec::new(), reason: None }
     }
 
     /// Tells a step.
@@ -34,6 +36,9 @@ impl Progress {
             self.failed.push(step.clone());
         }
         if step.is_stack {
+            if step.status.ends_with("_FAILED") || step.status.contains("ROLLBACK") {
+                self.reason = self.reason.take().or_else(|| step.reason.clone());
+            }
             return;
         }
         let line = format!("{} ({})", step.resource, step.kind);
@@ -54,6 +59,11 @@ impl Progress {
             Some(bars) => bars.suspend(|| self.printer.remark(&text)),
             None => self.printer.remark(&text),
         }
+    }
+
+    /// Why the stack as a whole failed, in the words of AWS.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// What failed by itself, in the words of AWS, with the remedy as far as we know one.
