@@ -235,7 +235,7 @@ pub fn of_deployment(pipeline: &Pipeline, stack: &Stack, programs: &str) -> Vec<
         }
     }
     statements.push(give_roles(&stack.name));
-    statements.push(connect_queues(&named));
+    statements.extend(connect_queues(&named));
     statements.extend(look_at_others(pipeline));
     statements.push(tell_people());
     statements.push(look_at_account());
@@ -304,19 +304,27 @@ fn give_roles(stack: &str) -> Statement {
     statement
 }
 
-/// Mappings have ids that nobody knows beforehand: they are told by their function.
-fn connect_queues(named: &BTreeMap<&str, BTreeSet<String>>) -> Statement {
-    let actions = &[
-        "lambda:CreateEventSourceMapping",
-        "lambda:UpdateEventSourceMapping",
-        "lambda:DeleteEventSourceMapping",
-        "lambda:GetEventSourceMapping",
-    ];
-    let purpose = "let the stack's functions take messages from its queues".to_owned();
-    let mut statement = Statement::allow("ConnectQueues".to_owned(), actions, vec!["*".to_owned()], purpose);
-    let functions = named.get("AWS::Lambda::Function").into_iter().flatten().cloned().collect();
-    statement.conditions.push(Condition { operator: "ArnLike", key: "lambda:FunctionArn", values: functions });
-    statement
+/// Mappings have ids that nobody knows beforehand: they are told by their function. One that is not made yet has no ARN.
+fn connect_queues(named: &BTreeMap<&str, BTreeSet<String>>) -> [Statement; 2] {
+    let functions: Vec<String> = named.get("AWS::Lambda::Function").into_iter().flatten().cloned().collect();
+    let of_functions = |sid: &str, actions: &[&'static str], resource: String, purpose: &str| {
+        let mut statement = Statement::allow(sid.to_owned(), actions, vec![resource], purpose.to_owned());
+        let values = functions.clone();
+        statement.conditions.push(Condition { operator: "ArnLike", key: "lambda:FunctionArn", values });
+        statement
+    };
+    let mappings = format!("arn:${{AWS::Partition}}:lambda:{ACCOUNT}:event-source-mapping:*");
+    let change =
+        &["lambda:UpdateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping"];
+    [
+        of_functions(
+            "ConnectQueues",
+            &["lambda:CreateEventSourceMapping"],
+            "*".to_owned(),
+            "let the stack's functions take messages from its queues",
+        ),
+        of_functions("ChangeConnections", change, mappings, "change and end that"),
+    ]
 }
 
 /// What the stack uses and does not make: looked at, and of existing buckets the one switch.
