@@ -38,6 +38,8 @@ const NOT_HERE: &[(&str, &str)] = &[
 
 /// Statements that the data of a demo do not come to: template, function, statement and reason.
 const NOT_IN_THE_DEMO: &[(&str, &str, &str, &str)] = &[
+    ("profiles", "daily", "PrivateList", "no picture or summary is gone by the time that its digest is written"),
+    ("profiles", "weekly", "PrivateList", "the same"),
     ("bathymetry", "submit", "KnowSecrets", "the template only previews what it would send"),
     ("bathymetry", "submit", "StagingPut", "and so gets no answer that it could keep"),
     (
