@@ -95,7 +95,7 @@ impl Plan<'_> {
         })?;
         let changes = change_set.as_ref().map_or(&[][..], |change_set| change_set.changes.as_slice());
         shown::changes(self.here, changes, &checked.to_switch_on);
-        let mut report = json!({
+        let report = json!({
             "stack": self.stack.name, "account": target.account.id, "region": target.account.region, "as": target.caller,
             "program": { "bucket": programs.bucket, "key": uploaded.key, "bytes": self.packed.bytes.len(), "uploaded": uploaded.is_new },
             "checks": checked.as_value(), "changes": shown::as_value(changes), "switched_on": checked.to_switch_on,
@@ -117,14 +117,7 @@ impl Plan<'_> {
         if let Some(change_set) = &change_set {
             let failed = self.execute(&target, change_set).await?;
             if !failed.is_empty() {
-                report["state"] = "failed".into();
-                report["failures"] = json!(failed);
-                if self.here.printer.json {
-                    self.here.printer.document(&report)?;
-                } else {
-                    failed.iter().for_each(|failure| self.here.printer.error(failure));
-                }
-                return Ok(failed.first().map_or(Exit::Wrong, |failure| Exit::of(failure.kind)));
+                return self.failed(report, &failed);
             }
         }
         self.told(&target, &checked, report, "deployed").await
@@ -254,6 +247,18 @@ impl Plan<'_> {
                 Ok(vec![Failure::new("D0206", ErrorKind::Invalid, reason)])
             }
         }
+    }
+
+    /// Says what failed.
+    fn failed(&self, mut report: Value, failures: &[Failure]) -> Result<Exit, Stop> {
+        report["state"] = "failed".into();
+        report["failures"] = json!(failures);
+        if self.here.printer.json {
+            self.here.printer.document(&report)?;
+        } else {
+            failures.iter().for_each(|failure| self.here.printer.error(failure));
+        }
+        Ok(failures.first().map_or(Exit::Wrong, |failure| Exit::of(failure.kind)))
     }
 
     /// Says where everything is.
