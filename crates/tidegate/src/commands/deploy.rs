@@ -86,7 +86,7 @@ impl Plan<'_> {
             template,
             template_url: stored.url,
             parameters: self.parameters(&programs, &uploaded.key, before.as_ref())?,
-            name: format!("{}-{}", self.stack.name, Timestamp::now().strftime("%Y%m%dT%H%M%SZ")),
+            name: format!("{}-{}", self.stack.name, Timestamp::now().as_millisecond()),
         };
         let change_set = change_set::propose(&target, &wanted, before.as_ref()).await;
         let change_set = change_set.map_err(|error| match error.kind {
