@@ -12,11 +12,13 @@
 //! | mails through Amazon SES (hop 7) | [`Ses`] (`mail.rs`) |
 //! | secrets; credentials of buckets | [`SecretsManager`] (`secrets.rs`), [`Credentials`] (`credentials.rs`) |
 //! | the loop of a Lambda function | [`lambda`] (`lambda.rs`) |
+//! | putting a stack there, and taking it away | [`deploy`] |
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod client;
 mod credentials;
+pub mod deploy;
 mod dynamo;
 mod error;
 pub mod lambda;
@@ -41,3 +43,5 @@ pub use queue::{Clock, Received, SqsQueue};
 pub use s3_event::{S3Object, later, objects};
 pub use secrets::SecretsManager;
 pub use table::{DynamoTables, NameOf};
+/// The error of everything here.
+pub use tidegate_stores::Error as StoreError;

@@ -13,6 +13,7 @@
 //! | what each resource is, a file a kind | `resources/` |
 //! | what things are called | [`Names`] (`names.rs`), `arn.rs` |
 //! | where buckets, tables and databases are, and what AWS cannot have | `places.rs` |
+//! | what a stack relies on, and what data are in | [`outside`] |
 //! | who may do what, why, and whether | [`policy`] |
 //! | what AWS would refuse and other checkers let pass | [`check`] |
 //! | the form of a template | `template.rs`, `intrinsic.rs`, `yaml.rs` |
@@ -23,6 +24,7 @@ mod arn;
 pub mod check;
 mod intrinsic;
 mod names;
+pub mod outside;
 mod places;
 pub mod policy;
 mod resources;

@@ -4,6 +4,8 @@
 use sha2::{Digest, Sha256};
 use tidegate_model::Pipeline;
 
+use crate::Account;
+
 /// The names of one pipeline's resources, in one environment.
 ///
 /// Each begins with the pipeline's name, and with that of its environment unless it is `aws`, so that several can share an
@@ -36,6 +38,11 @@ impl Names {
             true => self.prefix.clone(),
             false => format!("tidegate-{}", self.prefix),
         }
+    }
+
+    /// The bucket where the programs of all pipelines of an account lie, one a region.
+    pub fn programs(account: &Account) -> String {
+        format!("tidegate-programs-{}-{}", account.id, account.region)
     }
 
     /// The Lambda function of a function.

@@ -125,6 +125,12 @@ enum Command {
     Lambda,
     /// Pack this program and the pipeline for AWS Lambda.
     Package(commands::package::Args),
+    /// Run the pipeline on AWS: make its stack, or change it.
+    #[cfg(feature = "aws")]
+    Deploy(commands::deploy::Args),
+    /// Take the pipeline's stack off AWS; buckets and tables keep their data.
+    #[cfg(feature = "aws")]
+    Destroy(commands::destroy::Args),
     /// What an error code means, and how to mend it.
     Explain(commands::explain::Args),
     /// Run every pipeline there is on generated data.
@@ -206,6 +212,10 @@ fn run(here: &Here, command: Command) -> Result<Exit, Stop> {
         #[cfg(feature = "aws")]
         Command::Lambda => lambda::run(here),
         Command::Package(args) => commands::package::run(here, &args),
+        #[cfg(feature = "aws")]
+        Command::Deploy(args) => commands::deploy::run(here, &args),
+        #[cfg(feature = "aws")]
+        Command::Destroy(args) => commands::destroy::run(here, &args),
         Command::Explain(args) => commands::explain::run(here, &args),
         Command::Report(args) => commands::report::run(here, &args),
         Command::Simulate(args) => commands::simulate::run(here, &args),

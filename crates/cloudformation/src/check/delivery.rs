@@ -3,7 +3,10 @@
 use serde_json::Value;
 use tidegate_model::Failure;
 
-use super::{Resource, Resources};
+use super::{Resource, Resources, policies};
+
+/// What AWS advises: a queue hides a message for as many calls as this.
+const CALLS_TO_COME_BACK: u64 = 6;
 
 pub(super) fn check(resource: &Resource<'_>, resources: &Resources<'_>) -> Vec<Failure> {
     match resource.kind {
@@ -77,12 +80,10 @@ fn receiver(bucket: &Resource<'_>, queue: &Resource<'_>, resources: &Resources<'
         faults.push(bucket.fault(format!("queue `{}` has no policy that lets S3 send to it", queue.id)));
         return faults;
     };
-    let statements = policy.list("/PolicyDocument/Statement");
-    if !statements
-        .iter()
-        .any(|statement| statement["Effect"] == "Allow" && statement["Principal"]["Service"] == "s3.amazonaws.com")
-    {
-        faults.push(bucket.fault(format!("the policy of queue `{}` does not let S3 send to it", queue.id)));
+    if !policies::lets_send(queue, bucket, "s3.amazonaws.com", resources) {
+        faults.push(
+            bucket.fault(format!("the policy of queue `{}` does not let S3 send to it for this bucket", queue.id)),
+        );
     }
     let after = bucket.whole.get("DependsOn");
     let is_after = after
@@ -141,6 +142,10 @@ fn mapping(mapping: &Resource<'_>, resources: &Resources<'_>) -> Vec<Failure> {
         if hidden < call {
             faults.push(mapping.fault(format!(
                 "a call of {call} s is longer than the {hidden} s for which its queue hides a message"
+            )));
+        } else if hidden < CALLS_TO_COME_BACK * call {
+            faults.push(mapping.fault(format!(
+                "its queue hides a message for {hidden} s, less than {CALLS_TO_COME_BACK} calls of {call} s: it comes back while Lambda still tries"
             )));
         }
         let reserved = function.number("/ReservedConcurrentExecutions");

@@ -1,7 +1,11 @@
 //! What AWS would refuse, or quietly do otherwise, and general checkers of templates let pass. Every template that we make goes
 //! through it; each mistake that it knows has a test.
 
+mod alarms;
 mod delivery;
+mod events;
+mod names;
+mod policies;
 mod schedules;
 mod sizes;
 
@@ -16,6 +20,10 @@ pub fn check(template: &Value) -> Vec<Failure> {
         faults.extend(schedules::check(&resource));
         faults.extend(delivery::check(&resource, &resources));
         faults.extend(sizes::check(&resource));
+        faults.extend(names::check(&resource, &resources));
+        faults.extend(policies::check(&resource, &resources));
+        faults.extend(events::check(&resource, &resources));
+        faults.extend(alarms::check(&resource, &resources));
     }
     faults
 }
@@ -55,6 +63,11 @@ impl Resource<'_> {
         self.properties.pointer(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
+    /// A text among its properties, by its path; empty if there is none.
+    fn text(&self, path: &str) -> &str {
+        self.properties.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    }
+
     fn number(&self, path: &str) -> Option<u64> {
         self.properties.pointer(path).and_then(Value::as_u64)
     }
@@ -65,6 +78,6 @@ impl Resource<'_> {
 }
 
 /// A text, or the text within an `Fn::Sub`.
-fn text_of(value: &Value) -> Option<&str> {
+pub(crate) fn text_of(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value.get("Fn::Sub")?.as_str())
 }

@@ -17,6 +17,8 @@ const TAKE_MESSAGES: &[&str] =
 /// Reading and writing single items of the state table, in transactions too. Nobody deletes any.
 const KEEP_STATE: &[&str] = &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
 const GET_OBJECTS: &[&str] = &["s3:GetObject"];
+/// Kinds that look for their own runs on other objects: manifests go one after the other.
+const LOOK_FOR_OWN_RUNS: [&str; 2] = ["sql", "load"];
 const PUT_OBJECTS: &[&str] = &["s3:PutObject", "s3:AbortMultipartUpload"];
 const READ_ROWS: &[&str] = &["dynamodb:Query", "dynamodb:Scan"];
 const WRITE_ROWS: &[&str] = &["dynamodb:DescribeTable", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"];
@@ -35,6 +37,11 @@ pub fn of_function(pipeline: &Pipeline, function: &Function) -> Vec<Statement> {
         ),
         keep_state(&names, "note in the ledger what becomes of its runs, and put its mails into the outbox"),
     ];
+    if LOOK_FOR_OWN_RUNS.contains(&function.kind.as_str()) {
+        let resource = vec![arn::index(&names.state(), state::BY_OBJECT)];
+        let purpose = "find what became of its own runs on the manifests before".to_owned();
+        statements.push(Statement::allow("FindOwnRuns".to_owned(), state::QUERY, resource, purpose));
+    }
     for access in function.grants.accesses() {
         statements.extend(of_access(pipeline, &names, function, access));
     }

@@ -1,6 +1,8 @@
 //! The stack of each pipeline template, held against what AWS needs, refuses and lets pass.
 
 mod check;
+mod deployers;
+mod gaps;
 mod oracles;
 mod peers;
 mod permissions;

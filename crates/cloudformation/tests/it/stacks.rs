@@ -134,3 +134,25 @@ fn schedules_keep_their_time_zone_and_say_when_they_were_due() {
     assert_eq!(resources["DailyStaleAlarm"]["Properties"]["EvaluationPeriods"], 48, "twice a day");
     assert!(resources["WeeklyStaleAlarm"].is_null(), "two weeks is more than an alarm looks back");
 }
+
+#[test]
+fn the_guide_of_costs_counts_what_the_templates_have() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/aws-costs.md");
+    let page = std::fs::read_to_string(page).expect("the guide is there");
+    for name in NAMES {
+        let pipeline = template(name);
+        let stack = stack(&pipeline);
+        let resources = resources(&stack);
+        let secrets = tidegate_cloudformation::outside::needed_secrets(&pipeline).len();
+        let of_kind = |kind: &str| of_kind(&resources, kind).len();
+        let (queues, alarms) = (of_kind("AWS::Lambda::EventSourceMapping"), of_kind("AWS::CloudWatch::Alarm"));
+        let (metrics, tables) = (of_kind("AWS::Logs::MetricFilter"), of_kind("AWS::DynamoDB::Table"));
+        let beyond = |count: usize, free: usize| count.saturating_sub(free) as f64;
+        let idle = beyond(queues * 657_000, 1_000_000) * 0.000_000_4
+            + beyond(alarms, 10) * 0.1
+            + beyond(metrics, 10) * 0.3
+            + secrets as f64 * 0.4;
+        let line = format!("| `{name}` | {queues} | {alarms} | {metrics} | {tables} | {secrets} | ${idle:.2} |");
+        assert!(page.contains(&line), "{line}");
+    }
+}

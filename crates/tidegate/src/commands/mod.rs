@@ -4,6 +4,10 @@ pub(crate) mod backfill;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
+#[cfg(feature = "aws")]
+pub(crate) mod deploy;
+#[cfg(feature = "aws")]
+pub(crate) mod destroy;
 pub(crate) mod explain;
 mod export;
 pub(crate) mod failures;

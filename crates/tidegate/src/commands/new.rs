@@ -18,7 +18,15 @@ pub(crate) struct Args {
     /// The directory, which is made if it is not there; else the one we are in.
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// Write a workflow for GitHub, too: it checks pull requests, and deploys to AWS when `main` moves.
+    #[arg(long, requires = "template")]
+    github: bool,
 }
+
+/// Where GitHub looks for it.
+const WORKFLOW: &str = ".github/workflows/deploy.yml";
+/// The workflow; version and repository of tidegate are left open.
+static DEPLOY: &str = include_str!("../templates/github/deploy.yml");
 
 /// A pipeline to begin with. Its name is a contract: docs, tests and users' scripts rely on it.
 pub(crate) struct Template {
@@ -122,9 +130,19 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         Stop::wrong(format!("there is no template `{name}`")).expected(crate::wiring::one_of(&names))
     })?;
     let dir = args.directory.as_ref().map_or_else(|| here.dir.clone(), |dir| here.under(dir));
+    let workflow = args.github.then(|| dir.join(WORKFLOW));
+    if let Some(path) = workflow.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
+        return Err(Stop::wrong(format!("`{}` is there already, and is not replaced", path.display()))
+            .help("leave out `--github`, or move it away"));
+    }
     template.write(&dir)?;
+    if let Some(path) = &workflow {
+        write_workflow(path)?;
+    }
     if here.printer.json {
-        here.printer.document(&json!({ "template": template.name, "dir": dir, "pipeline": dir.join(FILE) }))?;
+        here.printer.document(
+            &json!({ "template": template.name, "dir": dir, "pipeline": dir.join(FILE), "workflow": workflow }),
+        )?;
         return Ok(Exit::Done);
     }
     here.printer.line(&dir.join(FILE).display().to_string())?;
@@ -135,7 +153,22 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         Entrance::Database(file) => format!("put the database there as `{}`", dir.join(file).display()),
     };
     here.printer.hint(&format!("{first}, then: tidegate{change_dir} run --once"));
+    if let Some(path) = workflow {
+        here.printer.line(&path.display().to_string())?;
+        here.printer.hint(&format!(
+            "the policy of the role that deploys: tidegate{change_dir} synth aws --deploy-policy ACCOUNT/REGION"
+        ));
+    }
     Ok(Exit::Done)
+}
+
+/// Writes the workflow for GitHub.
+fn write_workflow(path: &Path) -> Result<(), Stop> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|error| Stop::file("made", folder, &error))?;
+    let text =
+        DEPLOY.replace("{version}", env!("CARGO_PKG_VERSION")).replace("{repository}", env!("CARGO_PKG_REPOSITORY"));
+    super::package::write(path, text.as_bytes())
 }
 
 fn list(here: &Here) -> Result<Exit, Stop> {

@@ -26,7 +26,7 @@ const DATABASES: [&str; 3] = [".db", ".db-wal", ".db-shm"];
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The zip, which is replaced once all of it is written.
-    #[arg(long, value_name = "FILE", default_value = "program.zip")]
+    #[arg(long, value_name = "FILE", default_value = ZIP)]
     out: PathBuf,
     /// A tidegate built for Lambda (Linux, x86_64 or arm64); without it, this program itself.
     #[arg(long, value_name = "FILE")]
@@ -36,8 +36,53 @@ pub(crate) struct Args {
 /// Packs.
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     let project = Project::read(here)?;
-    let program = match &args.program {
-        Some(path) => path.clone(),
+    let packed = pack(&project, args.program.as_deref(), &args.out)?;
+    write(&args.out, &packed.bytes)?;
+    let (digest, architecture) = (packed.digest(), packed.architecture);
+    if here.printer.json {
+        let told = json!({ "file": args.out, "bytes": packed.bytes.len(), "sha256": digest, "architecture": architecture, "files": packed.files });
+        here.printer.document(&told)?;
+    } else {
+        here.printer.line(&format!("{digest}  {}", args.out.display()))?;
+        here.printer.remark(&packed.described());
+    }
+    Ok(Exit::Done)
+}
+
+/// The zip that Lambda starts, and what is in it.
+pub(crate) struct Packed {
+    /// The zip.
+    pub(crate) bytes: Vec<u8>,
+    /// What the program was built for, as Lambda calls it.
+    pub(crate) architecture: &'static str,
+    /// The pipeline's files in it.
+    pub(crate) files: Vec<String>,
+}
+
+impl Packed {
+    /// Its SHA-256.
+    pub(crate) fn digest(&self) -> String {
+        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What it is, for people.
+    pub(crate) fn described(&self) -> String {
+        let of_yours = counted(self.files.len() as u64, "file");
+        let megabytes = self.bytes.len() as f64 / 1e6;
+        format!("{megabytes:.1} MB for {}: the program, and {of_yours} of the pipeline", self.architecture)
+    }
+}
+
+/// The file to which a zip is written if nobody says otherwise; it is no part of the next one.
+pub(crate) const ZIP: &str = "program.zip";
+
+/// Packs a program, this one if none is named, with the pipeline's directory; what lies at `out` is left out.
+///
+/// # Errors
+/// If a file cannot be read, the program is none for Lambda, or it is all too large.
+pub(crate) fn pack(project: &Project, program: Option<&Path>, out: &Path) -> Result<Packed, Stop> {
+    let program = match program {
+        Some(path) => path.to_owned(),
         None => std::env::current_exe().map_err(|error| Stop::file("found", Path::new("tidegate"), &error))?,
     };
     let bootstrap = read(&program)?;
@@ -48,7 +93,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     })?;
     let mut files = BTreeMap::new();
     gather(&project.dir, "", &left_out(&project.pipeline), &mut files)?;
-    files.retain(|_, path| !same_file(path, &args.out) && !same_file(path, &program));
+    files.retain(|_, path| !same_file(path, out) && !same_file(path, &program));
     let mut packed = zip::Writer::new(Vec::new());
     packed.program(BOOTSTRAP, &bootstrap).map_err(too_large)?;
     let mut size = bootstrap.len();
@@ -61,22 +106,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         let stop = Stop::wrong(format!("it would have {} MB unpacked; Lambda takes 250 MB", size >> 20));
         return Err(stop.help("build with `--profile dist`, and move large files out of the pipeline's directory"));
     }
-    let packed = packed.finish().map_err(too_large)?;
-    write(&args.out, &packed)?;
-    let digest: String = Sha256::digest(&packed).iter().map(|byte| format!("{byte:02x}")).collect();
-    if here.printer.json {
-        let files: Vec<&String> = files.keys().collect();
-        let told = json!({ "file": args.out, "bytes": packed.len(), "sha256": digest, "architecture": architecture, "files": files });
-        here.printer.document(&told)?;
-    } else {
-        let of_yours = counted(files.len() as u64, "file");
-        here.printer.line(&format!("{digest}  {}", args.out.display()))?;
-        here.printer.remark(&format!(
-            "{:.1} MB for {architecture}: the program, and {of_yours} of the pipeline",
-            packed.len() as f64 / 1e6
-        ));
-    }
-    Ok(Exit::Done)
+    let bytes = packed.finish().map_err(too_large)?;
+    Ok(Packed { bytes, architecture, files: files.into_keys().collect() })
 }
 
 /// What the program was built for, as Lambda calls it.

@@ -6,10 +6,20 @@ mod bathymetry;
 mod cloud;
 mod cloud_conservation;
 mod cloud_templates;
+#[cfg(feature = "aws")]
+mod deploy;
 mod flow;
 mod generated;
+#[cfg(feature = "aws")]
+mod github;
+#[cfg(all(feature = "aws", feature = "sql"))]
+mod guard;
 mod lambda;
+#[cfg(all(feature = "aws", feature = "sql"))]
+mod least_privilege;
 mod mail;
+#[cfg(feature = "aws")]
+mod ministack;
 mod package;
 mod place;
 mod postgres;

@@ -62,3 +62,21 @@ fn the_environment_aws_is_meant_unless_another_is_named() {
     let told = place.run(&["--env", "test", "synth", "aws"]).ends(0);
     assert!(told.out.contains("tests") && told.err.contains("stack `p-test`"), "{}", told.err);
 }
+
+#[test]
+fn terraform_makes_a_stack_of_the_same_template() {
+    let place = Place::empty();
+    place.run(&["new", "profiles"]).ends(0);
+    place.run(&["synth", "terraform", "--out", "infra"]).ends(0).shows(&["infra/tidegate.tf.json"]);
+    let program: Value = serde_json::from_str(&place.read("infra/tidegate.tf.json")).unwrap();
+    let stack = &program["resource"]["aws_cloudformation_stack"]["pipeline"];
+    assert_eq!(stack["name"], "profiles");
+    let parameters = stack["parameters"].as_object().unwrap();
+    assert_eq!(parameters.keys().collect::<Vec<_>>(), ["CodeBucket", "CodeKey", "Architecture", "MailFrom"]);
+    for value in parameters.values() {
+        let name = value.as_str().unwrap().trim_start_matches("${var.").trim_end_matches('}');
+        assert!(program["variable"][name].is_object(), "{name} is declared");
+    }
+    let file = stack["template_body"].as_str().or(stack["template_url"].as_str()).unwrap();
+    assert!(file.contains("stack.") || file.contains("aws_s3_object"), "{file}");
+}
