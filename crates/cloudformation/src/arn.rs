@@ -41,11 +41,6 @@ pub(crate) fn table(name: &str) -> String {
     here("dynamodb", &format!("table/{name}"))
 }
 
-/// One index of a DynamoDB table.
-pub(crate) fn index(table: &str, name: &str) -> String {
-    here("dynamodb", &format!("table/{table}/index/{name}"))
-}
-
 /// Every index of a DynamoDB table.
 pub(crate) fn indexes(name: &str) -> String {
     here("dynamodb", &format!("table/{name}/index/*"))

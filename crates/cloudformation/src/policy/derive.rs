@@ -38,9 +38,7 @@ pub fn of_function(pipeline: &Pipeline, function: &Function) -> Vec<Statement> {
         keep_state(&names, "note in the ledger what becomes of its runs, and put its mails into the outbox"),
     ];
     if LOOK_FOR_OWN_RUNS.contains(&function.kind.as_str()) {
-        let resource = vec![arn::index(&names.state(), state::BY_OBJECT)];
-        let purpose = "find what became of its own runs on the manifests before".to_owned();
-        statements.push(Statement::allow("FindOwnRuns".to_owned(), state::QUERY, resource, purpose));
+        statements.push(query_state(&names, "FindOwnRuns", "find what became of its own runs on the manifests before"));
     }
     for access in function.grants.accesses() {
         statements.extend(of_access(pipeline, &names, function, access));

@@ -45,7 +45,7 @@ use crate::template::Template;
 /// The index by what an item is to be listed under, and when.
 const BY_LIST: &str = "list";
 /// The index by object, and when.
-pub(crate) const BY_OBJECT: &str = "object";
+const BY_OBJECT: &str = "object";
 
 /// Reading more than single items.
 pub(crate) const READ_MANY: &[&str] = &["dynamodb:Query", "dynamodb:BatchGetItem"];
