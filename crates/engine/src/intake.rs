@@ -88,7 +88,8 @@ impl Engine {
         let wanted: Vec<&ObjectVersion> = objects.iter().filter(|object| !self.is_ignored(object)).collect();
         intake.passed_over += (objects.len() - wanted.len()) as u64;
         let known = self.known_before_sniffing(&wanted).await?;
-        let new: Vec<&ObjectVersion> = wanted.iter().copied().filter(|object| !known.contains(&event_of(object).id())).collect();
+        let new: Vec<&ObjectVersion> =
+            wanted.iter().copied().filter(|object| !known.contains(&event_of(object).id())).collect();
         intake.known += (wanted.len() - new.len()) as u64;
         let mut admissions = Vec::new();
         // Collected first: a closure that makes futures within the stream is not general enough for the compiler.

@@ -85,8 +85,7 @@ fn best(work: impl Fn() -> u64) -> (Duration, u64) {
 /// Milliseconds and observations of a peer in Python; `None` if it is not installed.
 fn peer(way: &str, path: &Path, turns: usize) -> Option<(f64, u64)> {
     let python = PathBuf::from(std::env::var_os("TIDEGATE_TEST_SERVICES")?).join("bin/python");
-    let output =
-        Command::new(python).args(["-c", PEERS, way]).arg(path).arg(turns.to_string()).output().ok()?;
+    let output = Command::new(python).args(["-c", PEERS, way]).arg(path).arg(turns.to_string()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut words = text.split_whitespace();
     let told = words.next().and_then(|word| word.parse().ok()).zip(words.next().and_then(|word| word.parse().ok()));

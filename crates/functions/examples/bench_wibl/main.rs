@@ -68,7 +68,13 @@ fn main() -> Done {
     let size = megabytes(fs::metadata(long)?.len());
     let (seconds, memory) = measure("corrected", long)?;
     let python = peer(long);
-    figure("wibl_110h_rate", size / seconds, python.map(|(seconds, _)| size / seconds), "MB/s", &format!("{size:.0} MB to GeoJSON"));
+    figure(
+        "wibl_110h_rate",
+        size / seconds,
+        python.map(|(seconds, _)| size / seconds),
+        "MB/s",
+        &format!("{size:.0} MB to GeoJSON"),
+    );
     figure("wibl_110h_memory", memory, python.map(|(_, memory)| memory), "MB", "peak of the process");
     let (seconds, _) = measure("wibl-1.2.0", long)?;
     figure("wibl_110h_rate_reference", size / seconds, None, "MB/s", "the same by the reference's rules");

@@ -89,7 +89,7 @@ impl Rehearsal {
 
     fn open_buckets(&self) -> BTreeMap<String, OpenBucket> {
         let none = BTreeMap::new();
-        let surroundings = Surroundings { pipeline_dir: &self.dir, secret: &|name| panic!("no {name}"), aws: &none };
+        let surroundings = Surroundings::new(&self.dir, &|name| panic!("no {name}"), &none);
         let open = |spec| bucket::open(spec, &surroundings).unwrap();
         self.here.buckets.values().map(|spec| (spec.name.clone(), open(spec))).collect()
     }
@@ -122,6 +122,7 @@ impl Rehearsal {
         };
         let secrets = (Arc::clone(judge), self.secret_arn("NAME"));
         let wiring = Wiring {
+            follow_up: tidegate_engine::FollowUp::AtOnce,
             pipeline: Arc::new(pipeline),
             dir: self.dir.clone(),
             places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
