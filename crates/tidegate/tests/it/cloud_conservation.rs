@@ -113,7 +113,7 @@ impl System for OnAws {
         self.is_faulty.set(on);
         // While there are faults, a message is given out again long before its call has ended.
         for queue in ["storm-tidegate-intake", "storm-tidegate-dead-letters", "storm-copy", "storm-load"] {
-            self.cloud.hide_for(queue, if on { 1 } else { 5 });
+            self.cloud.hide_for(queue, if on { 1 } else { 20 });
         }
     }
 

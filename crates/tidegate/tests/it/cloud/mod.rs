@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::place::{Place, Ran};
 
 const SERVER: &str = include_str!("server.py");
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// What Scheduler would put a moment in place of.
 const PLANNED: &str = "<aws.scheduler.scheduled-time>";
 
