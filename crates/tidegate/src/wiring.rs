@@ -1,8 +1,10 @@
 //! The only place where adapters are built: a checked pipeline becomes buckets, tables, queue, ledger and an engine.
 
-#[cfg_attr(not(feature = "aws"), path = "wiring/no_aws.rs")]
+#[cfg(feature = "aws")]
 pub(crate) mod aws;
 mod dry;
+#[cfg(not(feature = "aws"))]
+pub(crate) mod no_aws;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +30,8 @@ use crate::project::Project;
 use crate::secrets::Secrets;
 
 pub(crate) use dry::Dry;
+#[cfg(not(feature = "aws"))]
+pub(crate) use no_aws as aws;
 
 /// Threads that drive what waits. The work itself is done on blocking threads, one a run.
 const THREADS: usize = 2;

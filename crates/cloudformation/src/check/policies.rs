@@ -86,7 +86,7 @@ fn function(function: &Resource<'_>, resources: &Resources<'_>) -> Vec<Failure> 
     let group = function.properties.pointer("/LoggingConfig/LogGroup");
     match group.and_then(|group| resources.meant_by(group)) {
         None if group.is_some() => {
-            faults.push(function.fault("it writes to a log group that the template does not make"))
+            faults.push(function.fault("it writes to a log group that the template does not make"));
         }
         None => {}
         Some(logs) => {
