@@ -70,8 +70,7 @@ impl Both {
         let here = self.status(&[]);
         self.cloud.until(&format!("as much is done as on a laptop: {here:?}"), || {
             let there = self.status(&["--env", "aws"]);
-            let is_same = |(one, other): (&(String, [u64; 4]), &(String, [u64; 4]))| one == other;
-            here.iter().zip(&there).all(is_same).then_some(())
+            here.iter().zip(&there).all(|(one, other)| one == other).then_some(())
         });
     }
 

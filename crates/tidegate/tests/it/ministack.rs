@@ -164,6 +164,7 @@ impl Account {
 }
 
 /// The Python of the services; `None`, and told, if there is none and need not be.
+#[expect(clippy::print_stdout, reason = "people are told what was not tested")]
 pub(crate) fn python() -> Option<PathBuf> {
     let python = std::env::var_os("TIDEGATE_TEST_SERVICES").map(|folder| PathBuf::from(folder).join("bin/python"));
     let found = python.filter(|python| python.is_file());

@@ -38,6 +38,7 @@ pub(crate) struct Cloud {
     port: u16,
 }
 
+#[expect(clippy::print_stderr, reason = "people are told what was not tested")]
 fn python() -> Option<PathBuf> {
     let services = std::env::var_os("TIDEGATE_TEST_SERVICES").map(PathBuf::from);
     let python = services.map(|services| services.join("bin/python")).filter(|python| python.is_file());
