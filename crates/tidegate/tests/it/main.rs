@@ -4,7 +4,6 @@
 
 mod bathymetry;
 mod cloud;
-mod cloud_conservation;
 mod cloud_templates;
 #[cfg(feature = "aws")]
 mod deploy;
