@@ -211,21 +211,6 @@ impl Cloud {
         self.call("sqs", "set_queue_attributes", json!({ "QueueUrl": url, "Attributes": attributes }));
     }
 
-    /// Kills every process of a function of this account; how many there were.
-    pub(crate) fn kill_functions(&self) -> u64 {
-        let mut killed = 0;
-        let account = format!("TIDEGATE_ACCOUNT={}", self.account);
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-            let is_ours = environment.split(|byte| *byte == 0).any(|variable| variable == account.as_bytes());
-            if let Some(process) = rustix::process::Pid::from_raw(id).filter(|_| is_ours) {
-                killed += u64::from(rustix::process::kill_process(process, rustix::process::Signal::KILL).is_ok());
-            }
-        }
-        killed
-    }
-
     /// What MiniStack tells of mails that SES has taken.
     pub(crate) fn mails(&self) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
