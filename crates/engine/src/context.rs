@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use tidegate_model::{self as model, Access, ErrorKind, Event, Failure, ObjectVersion, Output, RunId};
+use tidegate_stores::bucket::Place;
 use tidegate_stores::database::Source;
 use tidegate_stores::warehouse::Warehouse;
 use tidegate_stores::{Attempt, LoadReport, Table};
@@ -93,9 +94,9 @@ impl Context {
     }
 
     /// Where a bucket this function may read is, as a path or url: for programs that read it by themselves.
-    pub fn bucket_place(&self, name: &str) -> Option<&str> {
+    pub fn bucket_place(&self, name: &str) -> Option<String> {
         let granted = self.may(Access::ReadBucket(name));
-        self.wiring.places.get(name).filter(|_| granted).map(String::as_str)
+        self.wiring.places.get(name).filter(|_| granted).map(Place::to_string)
     }
 
     /// The time now, from the clock the engine was given.
@@ -197,6 +198,18 @@ impl Context {
             return Err(denied(&self.function, "write bucket", bucket));
         }
         OutputFile::create(bucket, key)
+    }
+
+    /// The same for an object that will be large: into a directory it is written once, where it will stay.
+    ///
+    /// # Errors
+    /// As [`Context::create`].
+    pub async fn create_large(&self, bucket: &str, key: &str) -> Result<OutputFile, Failure> {
+        let output = self.create(bucket, key)?;
+        match (self.wiring.buckets.get(bucket), self.wiring.places.get(bucket)) {
+            (Some(store), Some(Place::Directory(_))) => OutputFile::in_place(bucket, key, store.as_ref()).await,
+            _ => Ok(output),
+        }
     }
 
     /// The same for an object that only one run may make: if its key is taken by the time of the commit, the attempt fails

@@ -1,4 +1,4 @@
-//! Hop 7 for objects: an output is written beside the bucket first, and put into it whole.
+//! Hop 7 for objects: an output is written beside what is published, and becomes an object as a whole.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -11,6 +11,7 @@ use object_store::{
 use sha2::{Digest, Sha256};
 use tempfile::{SpooledData, SpooledTempFile};
 use tidegate_model::{ErrorKind, Failure, Key, Output};
+use tidegate_stores::bucket::OwnFile;
 
 use crate::hex;
 
@@ -20,19 +21,46 @@ const PART: usize = 8 << 20;
 /// Up to this size an output waits in memory: most are small, and a file of their own would cost more than their bytes.
 const SMALL: usize = 256 << 10;
 
-/// An output object under way: bytes go to memory, or if they become many to a temporary file without a name, and into the
-/// hash.
+/// Bytes that are buffered before they are written.
+const BUFFER: usize = 1 << 16;
+
+/// Bytes of a large output after which the disk is told to take them: at the end it then has little left to do.
+const SYNCED_AT_ONCE: u64 = 64 << 20;
+
+/// An output object under way: its bytes go where they wait for the commit, and into the hash.
 pub struct OutputFile {
     bucket: String,
     key: String,
-    file: BufWriter<SpooledTempFile>,
+    bytes: Waiting,
     size: u64,
     hasher: Sha256,
     /// True if it must not replace an object.
     is_once: bool,
 }
 
+/// Where an output waits for its commit.
+enum Waiting {
+    /// In memory, or if it becomes large in a temporary file without a name.
+    Beside(BufWriter<SpooledTempFile>),
+    /// In the file that will be the object, and the upload that makes it one; it goes with it if it is dropped.
+    InPlace { file: BufWriter<File>, upload: Box<dyn MultipartUpload>, unsynced: u64 },
+}
+
 impl OutputFile {
+    /// One that will be large, for a store that keeps objects as files: it is written once, where it will stay.
+    pub(crate) async fn in_place(bucket: &str, key: &str, store: &dyn ObjectStore) -> Result<Self, Failure> {
+        let mut output = Self::create(bucket, key)?;
+        let own = OwnFile::default();
+        let mut options = PutMultipartOptions::default();
+        options.extensions.insert(own.clone());
+        let upload = store.put_multipart_opts(&path_of(&output.key)?, options).await.map_err(put_failure)?;
+        if let Some(file) = own.get() {
+            let file = BufWriter::with_capacity(BUFFER, file.try_clone().map_err(file_failure)?);
+            output.bytes = Waiting::InPlace { file, upload, unsynced: 0 };
+        }
+        Ok(output)
+    }
+
     pub(crate) fn create(bucket: &str, key: &str) -> Result<Self, Failure> {
         let key = Key::new(key).map_err(|error| {
             Failure::new("R0002", ErrorKind::Invalid, format!("`{key}` cannot be the key of an output: {error}"))
@@ -40,7 +68,7 @@ impl OutputFile {
         Ok(Self {
             bucket: bucket.to_owned(),
             key: key.as_str().to_owned(),
-            file: BufWriter::with_capacity(1 << 16, SpooledTempFile::new(SMALL)),
+            bytes: Waiting::Beside(BufWriter::with_capacity(BUFFER, SpooledTempFile::new(SMALL))),
             size: 0,
             hasher: Sha256::new(),
             is_once: false,
@@ -73,26 +101,30 @@ impl OutputFile {
     }
 
     pub(crate) fn flush_all(&mut self) -> Result<(), Failure> {
-        self.file.flush().map_err(file_failure)
+        self.flush().map_err(file_failure)
     }
 
     /// Puts the finished object into its bucket: nobody sees a part of it. `attributes` go with it.
     pub(crate) async fn commit(self, store: &dyn ObjectStore, attributes: Attributes) -> Result<Output, Failure> {
-        let path =
-            Path::parse(&self.key).map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))?;
-        let file = self.file.into_inner().map_err(|error| file_failure(error.into_error()))?;
-        let mode = if self.is_once { PutMode::Create } else { PutMode::Overwrite };
-        let options = PutOptions { mode, attributes, ..PutOptions::default() };
-        let put = match file.into_inner() {
-            SpooledData::InMemory(bytes) => put_whole(store, &path, bytes.into_inner(), options).await?,
-            SpooledData::OnDisk(mut file) => {
-                file.rewind().map_err(file_failure)?;
-                if self.size <= PART as u64 || self.is_once {
-                    let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
-                    file.read_to_end(&mut bytes).map_err(file_failure)?;
-                    put_whole(store, &path, bytes, options).await?
-                } else {
-                    put_in_parts(store, &path, &mut file, options.attributes).await?
+        let path = path_of(&self.key)?;
+        let put = match self.bytes {
+            Waiting::InPlace { mut upload, .. } => upload.complete().await.map_err(put_failure)?,
+            Waiting::Beside(file) => {
+                let mode = if self.is_once { PutMode::Create } else { PutMode::Overwrite };
+                let options = PutOptions { mode, attributes, ..PutOptions::default() };
+                let file = file.into_inner().map_err(|error| file_failure(error.into_error()))?;
+                match file.into_inner() {
+                    SpooledData::InMemory(bytes) => put_whole(store, &path, bytes.into_inner(), options).await?,
+                    SpooledData::OnDisk(mut file) => {
+                        file.rewind().map_err(file_failure)?;
+                        if self.size <= PART as u64 || self.is_once {
+                            let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
+                            file.read_to_end(&mut bytes).map_err(file_failure)?;
+                            put_whole(store, &path, bytes, options).await?
+                        } else {
+                            put_in_parts(store, &path, &mut file, options.attributes).await?
+                        }
+                    }
                 }
             }
         };
@@ -146,15 +178,42 @@ async fn put_parts(upload: &mut dyn MultipartUpload, file: &mut File) -> Result<
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
+        let count = match &mut self.bytes {
+            Waiting::Beside(file) => file.write(bytes)?,
+            Waiting::InPlace { file, unsynced, .. } => {
+                let count = file.write(bytes)?;
+                *unsynced += count as u64;
+                if *unsynced >= SYNCED_AT_ONCE {
+                    *unsynced = 0;
+                    sync_meanwhile(file.get_ref())?;
+                }
+                count
+            }
+        };
         self.hasher.update(&bytes[..count]);
         self.size += count as u64;
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        match &mut self.bytes {
+            Waiting::Beside(file) => file.flush(),
+            Waiting::InPlace { file, .. } => file.flush(),
+        }
     }
+}
+
+/// Lets the disk take what was written while more is written; the commit does not rely on it.
+fn sync_meanwhile(file: &File) -> io::Result<()> {
+    let file = file.try_clone()?;
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn_blocking(move || file.sync_data());
+    }
+    Ok(())
+}
+
+fn path_of(key: &str) -> Result<Path, Failure> {
+    Path::parse(key).map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))
 }
 
 fn put_failure(error: object_store::Error) -> Failure {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use tidegate_model::{Failure, Pipeline};
+use tidegate_stores::bucket::Place;
 use tidegate_stores::{Database, Joint, Ledger, Queue, Table, WorkerId};
 
 use crate::mail::Post;
@@ -37,8 +38,8 @@ pub struct Wiring {
     pub dir: PathBuf,
     /// Its buckets by name.
     pub buckets: BTreeMap<String, Arc<dyn ObjectStore>>,
-    /// Where each bucket is, as a path or url, for programs.
-    pub places: BTreeMap<String, String>,
+    /// Where each bucket is.
+    pub places: BTreeMap<String, Place>,
     /// Its tables by name.
     pub tables: BTreeMap<String, Arc<dyn Table>>,
     /// Its databases by name.

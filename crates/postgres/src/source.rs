@@ -6,6 +6,8 @@
 //! the database, so a table that has not changed costs one pass there and a line over the wire.
 
 mod catalogue;
+mod everything;
+mod hash;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -14,7 +16,9 @@ use std::ops::RangeInclusive;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tidegate_model::ErrorKind;
-use tidegate_stores::database::{Digest, RowVersion, Snapshot, Source, SourceTable, TakeCsv, TakeVersions, Wanted};
+use tidegate_stores::database::{
+    Digest, RowVersion, Snapshot, Source, SourceTable, TakeCsv, TakeSlices, TakeVersions, Wanted,
+};
 use tidegate_stores::{Error, Result};
 
 use self::catalogue::Relation;
@@ -132,6 +136,15 @@ impl Snapshot for PostgresSnapshot {
             }
             wanted => reading::copy(&self.connection, table, relation, wanted, take).await,
         }
+    }
+
+    async fn everything(
+        &mut self,
+        table: &SourceTable,
+        take: TakeCsv<'_>,
+        slices: TakeSlices<'_>,
+    ) -> Result<Digest> {
+        everything::read(&self.connection, table, self.relation(table)?, self.base, take, slices).await
     }
 
     async fn end(self: Box<Self>) {

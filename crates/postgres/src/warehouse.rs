@@ -1,18 +1,19 @@
 //! A warehouse in a Postgres database: rows come by binary COPY into a temporary table, and everything else is SQL inside the
 //! server. No right is needed beyond those of the tables' owner.
 //!
-//! Large loads take the foreign keys off their table and put them back in the same transaction: the server then holds all
-//! rows against them at once, instead of one after the other.
+//! Large loads take the foreign keys off their table, and if it is new its own key, and put them back in the same transaction:
+//! the server then holds all rows against them at once, instead of one after the other.
 
 mod binary;
 
-use std::pin::pin;
-
 use arrow_array::ArrayRef;
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::{SinkExt, TryStreamExt};
 use tidegate_model::ErrorKind;
-use tidegate_stores::warehouse::session::{Dialect, ExistingColumn, Relation, Session, Sessions, quoted};
+use tidegate_stores::warehouse::session::{
+    Dialect, ExistingColumn, Relation, Session, Sessions, Suspended, WriteTo, quoted,
+};
 use tidegate_stores::warehouse::{ColumnType, SqlWarehouse, TextRow};
 use tidegate_stores::{Error, Result};
 use tokio::runtime::Handle;
@@ -22,9 +23,6 @@ use tokio_postgres::types::ToSql;
 use crate::connection::{Connection, refused};
 use crate::identifier::MAX_NAME;
 use crate::server::Server;
-
-/// From this many rows on, foreign keys are put back over all rows instead of being looked up for each.
-const MANY: u64 = 10_000;
 
 /// A warehouse in Postgres.
 pub type PostgresWarehouse = SqlWarehouse<Server>;
@@ -134,42 +132,80 @@ impl Session for PostgresSession {
         Ok(Some(Relation { is_table: matches!(kind.as_str(), "r" | "p"), columns: columns.collect() }))
     }
 
-    fn write(&mut self, table: &str, columns: &[(String, ColumnType)], arrays: &[ArrayRef]) -> Result<()> {
-        let sql = format!("COPY pg_temp.{} FROM STDIN BINARY", quoted(table));
-        let connection = &self.connection;
-        let mut encoder = binary::Encoder::new(columns, arrays)?;
-        self.runtime.block_on(async {
-            let copy = connection.copy_in(&sql).await.map_err(|error| failed(&sql, error))?;
-            let mut copy = pin!(copy);
-            while let Some(bytes) = encoder.next()? {
-                copy.feed(bytes).await.map_err(|error| failed(&sql, error))?;
+    fn write(
+        &mut self,
+        to: WriteTo<'_>,
+        columns: &[(String, ColumnType)],
+        batches: &mut dyn Iterator<Item = Result<Vec<ArrayRef>>>,
+    ) -> Result<u64> {
+        let (table, options) = match to {
+            WriteTo::Temporary(table) => (format!("pg_temp.{}", quoted(table)), ""),
+            // Nobody can see a table before its transaction commits: its rows need no mark that they are visible.
+            WriteTo::Empty { table, is_new: true } => (quoted(table), ", FREEZE"),
+            WriteTo::Empty { table, is_new: false } => (quoted(table), ""),
+        };
+        let names: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
+        let sql = format!("COPY {table} ({}) FROM STDIN (FORMAT binary{options})", names.join(", "));
+        let (connection, runtime) = (&self.connection, &self.runtime);
+        let mut encoder = binary::Encoder::new(columns)?;
+        let copy = runtime.block_on(connection.copy_in(&sql)).map_err(|error| failed(&sql, error))?;
+        let mut copy = Box::pin(copy);
+        let mut feed =
+            |bytes: Bytes| runtime.block_on(copy.as_mut().feed(bytes)).map_err(|error| failed(&sql, error));
+        // Batches are asked for outside of the runtime: whoever gives them may block.
+        for arrays in batches {
+            let arrays = arrays?;
+            let mut rows = encoder.rows(&arrays);
+            while let Some(bytes) = rows.next()? {
+                feed(bytes)?;
             }
-            copy.finish().await.map(drop).map_err(|error| failed(&sql, error))
-        })
+        }
+        feed(encoder.finish())?;
+        runtime.block_on(copy.as_mut().finish()).map_err(|error| failed(&sql, error))
     }
 
     fn written(&mut self, table: &str, _: &[String]) -> Result<()> {
         self.batch(&format!("ANALYZE pg_temp.{}", quoted(table)))
     }
 
-    fn suspend_references(&mut self, table: &str, rows: u64) -> Result<Vec<String>> {
-        if rows < MANY {
-            return Ok(Vec::new());
-        }
+    fn suspend(&mut self, table: &str, is_new: bool) -> Result<Option<Suspended>> {
+        let relation = quoted(table);
         let session: &mut dyn Session = self;
-        let keys = session.rows(
-            "SELECT k.conname::text, pg_get_constraintdef(k.oid) FROM pg_constraint AS k \
-             JOIN pg_class AS c ON c.oid = k.conrelid WHERE k.conrelid = to_regclass($1::text) AND k.contype = 'f' \
-             AND k.convalidated AND pg_has_role(c.relowner, 'USAGE') ORDER BY k.conname",
-            &[&quoted(table)],
+        // Keys that others refer to stay, and so does everything if the tables are somebody else's.
+        let constraints = session.rows(
+            "SELECT k.contype::text, k.conname::text, pg_get_constraintdef(k.oid), coalesce(target.relname, '')::text, \
+             (k.convalidated AND pg_has_role(c.relowner, 'USAGE'))::text, \
+             (SELECT string_agg(a.attname::text, E'\\n' ORDER BY p.place) FROM unnest(k.conkey) WITH ORDINALITY AS p(number, place) \
+              JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = p.number) \
+             FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid LEFT JOIN pg_class AS target ON target.oid = k.confrelid \
+             WHERE k.conrelid = to_regclass($1::text) AND (k.contype = 'f' OR k.contype = 'p' AND NOT EXISTS \
+             (SELECT 1 FROM pg_constraint AS other WHERE other.confrelid = k.conrelid)) ORDER BY k.conname",
+            &[&relation],
         )?;
-        let mut restore = Vec::new();
-        for row in keys {
-            let [Some(name), Some(definition)] = row.as_slice() else { continue };
-            session.execute(&format!("ALTER TABLE {} DROP CONSTRAINT {}", quoted(table), quoted(name)), &[])?;
-            restore.push(format!("ALTER TABLE {} ADD CONSTRAINT {} {definition}", quoted(table), quoted(name)));
+        let mut suspended = Suspended::default();
+        let mut drops = Vec::new();
+        for row in constraints {
+            let [Some(kind), Some(name), Some(definition), Some(to), Some(can), Some(columns)] = row.as_slice() else {
+                continue;
+            };
+            if kind == "p" && !is_new {
+                continue;
+            }
+            if can != "true" {
+                return Ok(None);
+            }
+            let name = quoted(name);
+            drops.push(format!("ALTER TABLE {relation} DROP CONSTRAINT {name}"));
+            let restore = format!("ALTER TABLE {relation} ADD CONSTRAINT {name} {definition}");
+            match kind.as_str() {
+                "p" => suspended.keys.push(restore),
+                _ => suspended.references.push((columns.lines().map(str::to_owned).collect(), to.clone(), restore)),
+            }
         }
-        Ok(restore)
+        for drop in drops {
+            session.execute(&drop, &[])?;
+        }
+        Ok(Some(suspended))
     }
 
     fn commit(&mut self) -> Result<()> {

@@ -131,6 +131,9 @@ pub fn keys_of(slice: i64) -> RangeInclusive<i64> {
 /// Takes versions of rows, some at a time.
 pub type TakeVersions<'a> = &'a mut (dyn FnMut(Vec<RowVersion>) -> Result<()> + Send);
 
+/// Takes slices: which each is, what it comes to, and its rows in the order of the key.
+pub type TakeSlices<'a> = &'a mut (dyn FnMut(i64, Digest, &[RowVersion]) -> Result<()> + Send);
+
 /// Takes CSV, some bytes at a time.
 pub type TakeCsv<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<()> + Send);
 
@@ -178,6 +181,18 @@ pub trait Snapshot: Send {
     /// # Errors
     /// `Unavailable`, `Denied`; what `take` says.
     async fn rows(&mut self, table: &SourceTable, wanted: Wanted<'_>, take: TakeCsv<'_>) -> Result<u64>;
+
+    /// All of a table with an integer key in one pass: its rows as [`Snapshot::rows`] gives them, in the order of the key, and
+    /// its slices. Gives what the whole table comes to.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Denied`; `Bug` if the table has another key; what `take` and `slices` say.
+    async fn everything(
+        &mut self,
+        table: &SourceTable,
+        take: TakeCsv<'_>,
+        slices: TakeSlices<'_>,
+    ) -> Result<Digest>;
 
     /// Ends the snapshot; nothing in the database waits for it any more. One that is dropped ends, too, but later.
     async fn end(self: Box<Self>);

@@ -122,7 +122,7 @@ impl Wired {
             pipeline: Arc::clone(&project.pipeline),
             dir: project.dir.clone(),
             buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
-            places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
+            places: buckets.iter().map(|(name, open)| (name.clone(), open.place.clone())).collect(),
             tables,
             databases,
             secrets: secrets(project),

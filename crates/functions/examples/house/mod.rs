@@ -40,7 +40,7 @@ pub(crate) async fn engine(dir: &Path, pipeline: &str) -> Done<(Arc<Engine>, Sta
     let wiring = Wiring {
         pipeline: Arc::new(pipeline),
         dir: dir.to_owned(),
-        places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
+        places: buckets.iter().map(|(name, open)| (name.clone(), open.place.clone())).collect(),
         buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
         tables,
         databases: BTreeMap::new(),

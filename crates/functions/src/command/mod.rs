@@ -145,7 +145,7 @@ impl Command {
         for bucket in &context.function().grants.read_buckets {
             if let Some(place) = context.bucket_place(bucket) {
                 let name = bucket.to_uppercase().replace('-', "_");
-                env.push((format!("TIDEGATE_BUCKET_{name}"), place.to_owned()));
+                env.push((format!("TIDEGATE_BUCKET_{name}"), place));
             }
         }
         env.extend(self.env.iter().cloned());

@@ -8,7 +8,7 @@ use tidegate_formats::csv;
 use tidegate_formats::manifest::{ColumnEntry, ObjectEntry, Reference, Role, TableEntry, schema_hash};
 use tidegate_model::{ErrorKind, Failure};
 use tidegate_stores::Error;
-use tidegate_stores::database::{Digest, RowVersion, SLICE, Snapshot, SourceTable, Wanted, keys_of, slice_of};
+use tidegate_stores::database::{Digest, RowVersion, SLICE, Snapshot, SourceTable, Wanted, keys_of};
 
 use super::chain::Folder;
 use super::compare::{Comparison, Differences, KeptRows, Order};
@@ -47,27 +47,58 @@ impl Job<'_> {
         let columns: Vec<ColumnEntry> = table.columns.iter().map(column).collect();
         let schema = schema_hash(&columns);
         let kept = kept.filter(|kept| kept.schema == schema && kept.key == table.key);
+        let Some(kept) = kept else {
+            return self.everything(table, columns, schema).await.map(Some);
+        };
         let digest = self.snapshot.digest(table).await.map_err(database_failure)?;
-        if kept.is_some_and(|kept| kept.digest() == digest) {
+        if kept.digest() == digest {
             return Ok(None);
         }
-        let (is_full, objects, deleted, keys) = match kept.and_then(|kept| kept.keys.as_ref()) {
-            Some(keys) => {
-                let (differences, keys) = self.compare(table, keys).await?;
-                if differences.are_none() {
-                    return Ok(None);
-                }
-                let objects = self.write_rows(table, Some(differences.wanted)).await?;
-                (false, objects, self.write_deleted(table, differences.deleted)?, Some(keys))
-            }
-            None => {
-                let objects = self.write_rows(table, None).await?;
-                let keys = if table.key.is_empty() { None } else { Some(self.write_keys(table).await?) };
-                (true, objects, Vec::new(), keys)
-            }
+        let Some(keys) = &kept.keys else {
+            let objects = self.write_rows(table, None).await?;
+            let entry = self.entry(table, columns, &schema, (true, objects, Vec::new()));
+            return Ok(Some(Changed { entry, kept: KeptTable::new(schema, table.key.clone(), digest, None) }));
         };
+        let (differences, keys) = self.compare(table, keys).await?;
+        if differences.are_none() {
+            return Ok(None);
+        }
+        let objects = self.write_rows(table, Some(differences.wanted)).await?;
+        let deleted = self.write_deleted(table, differences.deleted).await?;
+        let entry = self.entry(table, columns, &schema, (false, objects, deleted));
+        Ok(Some(Changed { entry, kept: KeptTable::new(schema, table.key.clone(), digest, Some(keys)) }))
+    }
+
+    /// A table of which nothing is kept.
+    async fn everything(
+        &mut self,
+        table: &SourceTable,
+        columns: Vec<ColumnEntry>,
+        schema: String,
+    ) -> Result<Changed, Failure> {
+        let (objects, keys, digest) = if table.integer_key().is_some() {
+            let (objects, keys, digest) = self.write_everything(table).await?;
+            (objects, Some(keys), digest)
+        } else {
+            let digest = self.snapshot.digest(table).await.map_err(database_failure)?;
+            let objects = self.write_rows(table, None).await?;
+            let keys = if table.key.is_empty() { None } else { Some(self.write_keys(table).await?) };
+            (objects, keys, digest)
+        };
+        let entry = self.entry(table, columns, &schema, (true, objects, Vec::new()));
+        Ok(Changed { entry, kept: KeptTable::new(schema, table.key.clone(), digest, keys) })
+    }
+
+    /// What the manifest says of a table: whether it is there in full, its rows, and the keys of those that are gone.
+    fn entry(
+        &self,
+        table: &SourceTable,
+        columns: Vec<ColumnEntry>,
+        schema: &str,
+        (is_full, objects, deleted): (bool, Vec<ObjectEntry>, Vec<ObjectEntry>),
+    ) -> TableEntry {
         let has_column = |name: &&String| table.columns.iter().any(|column| column.name == **name);
-        let entry = TableEntry {
+        TableEntry {
             name: table.name.clone(),
             role: Role::Source,
             is_full,
@@ -78,13 +109,17 @@ impl Job<'_> {
             columns,
             objects,
             deleted,
-            schema: schema.clone(),
-        };
-        Ok(Some(Changed { entry, kept: KeptTable::new(schema, table.key.clone(), digest, keys) }))
+            schema: schema.to_owned(),
+        }
     }
 
-    fn create(&self, table: &SourceTable, ending: &str) -> Result<OutputFile, Failure> {
-        self.context.create(self.bucket, &self.folder.key_of(&table.name, ending))
+    /// An object of a table. What is only looked at takes no place in the bucket.
+    async fn create(&mut self, table: &SourceTable, ending: &str) -> Result<OutputFile, Failure> {
+        let key = self.folder.key_of(&table.name, ending);
+        match self.preview {
+            true => self.context.create(self.bucket, &key),
+            false => self.context.create_large(self.bucket, &key).await,
+        }
     }
 
     /// Writes the rows with the keys of `wanted`, or all.
@@ -93,7 +128,7 @@ impl Job<'_> {
         if expected == Some(0) {
             return Ok(Vec::new());
         }
-        let mut output = self.create(table, ".csv")?;
+        let mut output = self.create(table, ".csv").await?;
         header(&mut output, table.columns.iter().map(|column| column.name.as_str()))?;
         let mut write = |bytes: &[u8]| output.write_all(bytes).map_err(cannot_write);
         let mut rows = 0;
@@ -120,12 +155,12 @@ impl Job<'_> {
         self.finish(output, rows)
     }
 
-    fn write_deleted(&self, table: &SourceTable, deleted: Spool) -> Result<Vec<ObjectEntry>, Failure> {
+    async fn write_deleted(&mut self, table: &SourceTable, deleted: Spool) -> Result<Vec<ObjectEntry>, Failure> {
         let rows = deleted.count();
         if rows == 0 {
             return Ok(Vec::new());
         }
-        let mut output = self.create(table, ".deleted.csv")?;
+        let mut output = self.create(table, ".deleted.csv").await?;
         header(&mut output, table.key.iter().map(String::as_str))?;
         let mut writer = csv::Writer::new(&mut output);
         let mut deleted = deleted.read(table.key.len())?;
@@ -150,15 +185,22 @@ impl Job<'_> {
         Ok(vec![entry])
     }
 
-    /// Writes keys and versions of the whole table.
+    /// Writes rows, keys and versions of a whole table with an integer key in one pass.
+    async fn write_everything(&mut self, table: &SourceTable) -> Result<(Vec<ObjectEntry>, KeysAt, Digest), Failure> {
+        let mut output = self.create(table, ".csv").await?;
+        header(&mut output, table.columns.iter().map(|column| column.name.as_str()))?;
+        let mut writer = KeysWriter::new(self.create(table, ".keys").await?, true);
+        let mut write = |bytes: &[u8]| output.write_all(bytes).map_err(cannot_write);
+        let mut keep = |slice: i64, digest, rows: &[RowVersion]| writer.write(slice, digest, rows).map_err(cannot_write);
+        let all = self.snapshot.everything(table, &mut write, &mut keep).await.map_err(database_failure)?;
+        let objects = self.finish(output, all.rows)?;
+        Ok((objects, writer.finish(self.context, self.preview)?, all))
+    }
+
+    /// Writes keys and versions of a whole table whose key is no integer.
     async fn write_keys(&mut self, table: &SourceTable) -> Result<KeysAt, Failure> {
-        let is_integer = table.integer_key().is_some();
-        let mut writer = KeysWriter::new(self.create(table, ".keys")?, is_integer);
-        let digests = match is_integer {
-            true => self.snapshot.slices(table).await.map_err(database_failure)?,
-            false => Vec::new(),
-        };
-        let mut gathering = Gathering { digests: digests.into_iter(), rows: Vec::new(), number: 0, is_integer };
+        let mut writer = KeysWriter::new(self.create(table, ".keys").await?, false);
+        let mut gathering = Gathering::default();
         let mut take = |rows: Vec<RowVersion>| gathering.take(rows, &mut writer).map_err(cannot_write);
         self.snapshot.versions(table, None, &mut take).await.map_err(database_failure)?;
         gathering.flush(&mut writer).map_err(write_failure)?;
@@ -168,7 +210,7 @@ impl Job<'_> {
     /// Compares the table with the versions that are kept.
     async fn compare(&mut self, table: &SourceTable, kept: &KeysAt) -> Result<(Differences, KeysAt), Failure> {
         let blocks = kept.blocks(self.store).await?;
-        let writer = KeysWriter::new(self.create(table, ".keys")?, table.integer_key().is_some());
+        let writer = KeysWriter::new(self.create(table, ".keys").await?, table.integer_key().is_some());
         match table.integer_key() {
             Some(_) => self.compare_slices(table, blocks, writer).await,
             None => self.compare_all(table, &blocks, writer).await,
@@ -239,8 +281,7 @@ impl Job<'_> {
         let mut differences = Differences::new();
         let old = KeptRows::copy(blocks, self.store, table.key.len()).await?;
         let mut comparison = Comparison::new(old, Order::Bytes, &mut differences);
-        let mut gathering =
-            Gathering { digests: Vec::new().into_iter(), rows: Vec::new(), number: 0, is_integer: false };
+        let mut gathering = Gathering::default();
         let mut failed = None;
         let mut take = |rows: Vec<RowVersion>| {
             if let Err(failure) = rows.iter().try_for_each(|row| comparison.take(row)) {
@@ -261,25 +302,18 @@ impl Job<'_> {
     }
 }
 
-/// Gathers rows that come in the order of the key into blocks.
+/// Gathers rows that come in the order of a key that is no integer into blocks.
+#[derive(Default)]
 struct Gathering {
-    /// Of the slices of an integer key, in order.
-    digests: std::vec::IntoIter<(i64, Digest)>,
     rows: Vec<RowVersion>,
-    /// Blocks so far: what takes the place of the slice if the key is no integer.
+    /// Blocks so far: what takes the place of the slice.
     number: i64,
-    is_integer: bool,
 }
 
 impl Gathering {
     fn take(&mut self, rows: Vec<RowVersion>, writer: &mut KeysWriter) -> std::io::Result<()> {
         for row in rows {
-            let is_other = match (self.is_integer, self.rows.first()) {
-                (_, None) => false,
-                (true, Some(first)) => slice(first) != slice(&row),
-                (false, Some(_)) => self.rows.len() as i64 >= SLICE,
-            };
-            if is_other {
+            if self.rows.len() as i64 >= SLICE {
                 self.flush(writer)?;
             }
             self.rows.push(row);
@@ -291,19 +325,12 @@ impl Gathering {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let (slice, digest) = match self.is_integer {
-            true => self.digests.next().unwrap_or_default(),
-            false => (self.number, Digest { rows: self.rows.len() as u64, sum: 0 }),
-        };
+        let digest = Digest { rows: self.rows.len() as u64, sum: 0 };
+        writer.write(self.number, digest, &self.rows)?;
         self.number += 1;
-        writer.write(slice, digest, &self.rows)?;
         self.rows.clear();
         Ok(())
     }
-}
-
-fn slice(row: &RowVersion) -> Option<i64> {
-    row.key.first().and_then(|key| key.parse().ok()).map(slice_of)
 }
 
 fn header<'n>(output: &mut OutputFile, names: impl Iterator<Item = &'n str>) -> Result<(), Failure> {

@@ -37,7 +37,7 @@ pub(super) async fn rows(
     converter: Converter,
 ) -> Result<Option<ObjectEntry>, Failure> {
     let (sender, mut receiver) = mpsc::channel::<RecordBatch>(2);
-    let output = target.context.create(target.bucket, &target.key)?;
+    let output = target.context.create_large(target.bucket, &target.key).await?;
     let letters = target.context.create(target.bucket, &target.letters)?;
     let (key, table, rejects) = (target.key.clone(), target.table.to_owned(), target.rejects.clone());
     let row_key = target.row_key.to_vec();
@@ -87,7 +87,7 @@ pub(super) async fn table(
     key: &str,
     input: Input,
 ) -> Result<Option<ObjectEntry>, Failure> {
-    let (output, name, token) = (context.create(bucket, key)?, key.to_owned(), context.cancellation());
+    let (output, name, token) = (context.create_large(bucket, key).await?, key.to_owned(), context.cancellation());
     let writing = spawn_blocking(move || -> Result<_, Failure> {
         let all: Vec<usize> = (0..input.schema().fields().len()).collect();
         let mut writer = ParquetFile::new(output, Arc::clone(input.schema()))?;

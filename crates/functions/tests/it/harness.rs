@@ -91,7 +91,7 @@ impl House {
         let wiring = Wiring {
             pipeline: Arc::new(pipeline),
             dir: dir.path().to_owned(),
-            places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
+            places: buckets.iter().map(|(name, open)| (name.clone(), open.place.clone())).collect(),
             buckets: buckets.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.store))).collect(),
             tables,
             databases,

@@ -20,41 +20,61 @@ const CHUNK: usize = 1 << 16;
 const DAYS_TO_2000: i32 = 10_957;
 const MICROSECONDS_TO_2000: i64 = DAYS_TO_2000 as i64 * 86_400_000_000;
 
-/// Writes rows, some at a time.
-pub(super) struct Encoder<'a> {
-    columns: Vec<(&'a str, ColumnType, &'a ArrayRef)>,
-    rows: usize,
-    next: usize,
+/// Writes the rows of one COPY.
+pub(super) struct Encoder<'c> {
+    columns: &'c [(String, ColumnType)],
+    width: i16,
     buffer: BytesMut,
-    is_finished: bool,
 }
 
-impl<'a> Encoder<'a> {
+impl<'c> Encoder<'c> {
     /// Rows of these columns, in the form that [`ColumnType::exact`] gives.
-    pub(super) fn new(columns: &'a [(String, ColumnType)], arrays: &'a [ArrayRef]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `Invalid` if there are too many columns.
+    pub(super) fn new(columns: &'c [(String, ColumnType)]) -> Result<Self> {
+        let width = i16::try_from(columns.len())
+            .map_err(|_| Error::new(ErrorKind::Invalid, "the table has more columns than Postgres takes"))?;
         let mut buffer = BytesMut::with_capacity(CHUNK * 2);
         buffer.put_slice(HEADER);
-        let rows = arrays.first().map_or(0, |array| array.len());
-        let columns = columns.iter().zip(arrays).map(|((name, kind), array)| (name.as_str(), *kind, array)).collect();
-        Ok(Self { columns, rows, next: 0, buffer, is_finished: false })
+        Ok(Self { columns, width, buffer })
     }
 
-    /// The next bytes; `None` after the last.
+    /// The bytes of these rows, some at a time.
+    pub(super) fn rows<'e>(&'e mut self, arrays: &'e [ArrayRef]) -> Rows<'e> {
+        let rows = arrays.first().map_or(0, |array| array.len());
+        Rows { columns: self.columns, width: self.width, buffer: &mut self.buffer, arrays, rows, next: 0 }
+    }
+
+    /// The last bytes.
+    pub(super) fn finish(mut self) -> Bytes {
+        self.buffer.put_i16(-1);
+        self.buffer.freeze()
+    }
+}
+
+/// Some rows of a COPY.
+pub(super) struct Rows<'e> {
+    columns: &'e [(String, ColumnType)],
+    width: i16,
+    buffer: &'e mut BytesMut,
+    arrays: &'e [ArrayRef],
+    rows: usize,
+    next: usize,
+}
+
+impl Rows<'_> {
+    /// The next bytes; `None` once what is left is less than would be worth sending, and waits for what comes after it.
     ///
     /// # Errors
     /// `Invalid` if a value is out of its type's range.
     pub(super) fn next(&mut self) -> Result<Option<Bytes>> {
-        if self.is_finished {
-            return Ok(None);
-        }
-        let width = i16::try_from(self.columns.len())
-            .map_err(|_| Error::new(ErrorKind::Invalid, "the table has more columns than Postgres takes"))?;
         while self.next < self.rows && self.buffer.len() < CHUNK {
-            self.buffer.put_i16(width);
-            for (name, kind, array) in &self.columns {
+            self.buffer.put_i16(self.width);
+            for ((name, kind), array) in self.columns.iter().zip(self.arrays) {
                 if array.is_null(self.next) {
                     self.buffer.put_i32(-1);
-                } else if put(&mut self.buffer, *kind, array, self.next).is_none() {
+                } else if put(self.buffer, *kind, array, self.next).is_none() {
                     let what = format!("a value of column `{name}` is out of the range of its type");
                     return Err(Error::new(ErrorKind::Invalid, what)
                         .help("declare a wider type for it, or leave the row out where the table is made"));
@@ -62,11 +82,7 @@ impl<'a> Encoder<'a> {
             }
             self.next += 1;
         }
-        if self.next == self.rows {
-            self.buffer.put_i16(-1);
-            self.is_finished = true;
-        }
-        Ok(Some(self.buffer.split().freeze()))
+        Ok((self.buffer.len() >= CHUNK).then(|| self.buffer.split().freeze()))
     }
 }
 
@@ -161,6 +177,13 @@ fn put_decimal(buffer: &mut BytesMut, value: i128, scale: u32) -> Option<()> {
     let mut at = groups.len();
     let value_size = value.unsigned_abs();
     if let Some(mut rest) = value_size.checked_mul(widening) {
+        while rest > u128::from(u64::MAX) {
+            at -= 1;
+            groups[at] = (rest % 10_000) as i16;
+            rest /= 10_000;
+        }
+        // Nearly every number: dividing 128 bits takes many times as long.
+        let mut rest = rest as u64;
         while rest > 0 {
             at -= 1;
             groups[at] = (rest % 10_000) as i16;

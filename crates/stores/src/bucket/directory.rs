@@ -38,6 +38,7 @@ use tokio::sync::mpsc;
 use reading::Reading;
 use writing::{Publish, Staged, Upload, sync_parent};
 
+use super::own_file::OwnFile;
 use super::walk::{Found, RESERVED, Stamp, Tree, is_gone, target_of_link, walk};
 use crate::filesystem;
 
@@ -331,11 +332,19 @@ impl ObjectStore for DirectoryStore {
         self.blocking(move |inner| inner.put(&path, &payload, mode)).await
     }
 
-    async fn put_multipart_opts(&self, location: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         let path = self.inner.path_of(location)?;
         let target = path.clone();
         let staged = self.blocking(move |inner| inner.stage(&target)).await?;
-        Ok(Box::new(Upload::new(self.clone(), path, staged)))
+        let own = options.extensions.get::<OwnFile>();
+        if let Some(own) = own {
+            own.set(staged.file().try_clone().map_err(|error| failed("write beside", &path, error))?);
+        }
+        Ok(Box::new(Upload::new(self.clone(), path, staged, own.is_some())))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {

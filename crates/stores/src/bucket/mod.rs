@@ -12,6 +12,7 @@
 
 mod directory;
 mod layered;
+mod own_file;
 #[cfg(feature = "s3")]
 mod s3;
 mod walk;
@@ -28,6 +29,7 @@ use tidegate_model::{Bucket, ErrorKind, Failure, Key, Setting};
 
 pub use directory::DirectoryStore;
 pub use layered::Layered;
+pub use own_file::OwnFile;
 pub(crate) use walk::{Found, RESERVED, Stamp, Strange, Tree, is_gone, look, walk};
 
 /// The directory cannot be used.

@@ -2,8 +2,8 @@
 //! stay, because facts refer to them.
 
 use super::layout::Shape;
-use super::load::STAGE;
 use super::session::{Session, list, matching, quoted};
+use super::stage::STAGE;
 use super::{Step, TableReport};
 use crate::Result;
 

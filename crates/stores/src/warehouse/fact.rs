@@ -2,11 +2,14 @@
 //! that is not there waits beside the table; what is gone is marked there, so that the published columns stay untouched.
 
 use super::layout::{self, Shape};
-use super::load::{GONE, STAGE, Staged};
 use super::session::{Session, list, literal, matching, quoted, same};
+use super::stage::{GONE, STAGE, Staged};
 use super::types::ColumnType;
 use super::{Delivery, Step, TableReport, ledger};
 use crate::Result;
+
+/// From this many rows on, foreign keys are put back over all rows instead of being looked up for each.
+pub(super) const MANY: u64 = 10_000;
 
 /// Staged rows with the number that each has among those of its fact.
 const NUMBERED: &str = "_tidegate_numbered";
@@ -20,7 +23,7 @@ pub(super) struct Facts<'l> {
 }
 
 /// Why a row cannot become part of its table yet.
-struct Obstacle {
+pub(super) struct Obstacle {
     /// SQL that is true for such rows.
     condition: String,
     reason: String,
@@ -92,10 +95,10 @@ impl Facts<'_> {
     }
 
     /// What may keep a row of `alias` from its table.
-    fn obstacles(&mut self, alias: &str) -> Result<Vec<Obstacle>> {
+    pub(super) fn obstacles(&mut self, alias: &str) -> Result<Vec<Obstacle>> {
         let mut obstacles = Vec::new();
-        for ((name, _), is_nullable) in self.shape.columns.iter().zip(&self.shape.nullable) {
-            if !is_nullable || self.shape.key.contains(name) {
+        for ((name, _), must_be_there) in self.shape.columns.iter().zip(self.shape.must_be_there()) {
+            if must_be_there {
                 let condition = format!("{alias}.{} IS NULL", quoted(name));
                 obstacles.push(Obstacle { condition, reason: format!("`{name}` has no value") });
             }
@@ -265,10 +268,10 @@ impl Facts<'_> {
     fn insert(&mut self, insert: &str, rows: u64, table: &str, record: &str) -> Result<()> {
         let last = format!("SELECT CAST(coalesce(max({record}), 0) AS text) FROM {table}");
         let before = self.session.number(&last, &[])?;
-        let restore = self.session.suspend_references(&self.shape.name, rows)?;
+        let suspended = if rows < MANY { None } else { self.session.suspend(&self.shape.name, false)? };
         self.session.execute(insert, &[])?;
         layout::make_index(self.session, self.shape)?;
-        for statement in restore {
+        for (_, _, statement) in suspended.unwrap_or_default().references {
             self.session.execute(&statement, &[])?;
         }
         let after = self.session.number(&last, &[])?;
@@ -318,7 +321,7 @@ impl Facts<'_> {
 }
 
 /// Any of the obstacles.
-fn any(obstacles: &[Obstacle]) -> String {
+pub(super) fn any(obstacles: &[Obstacle]) -> String {
     match obstacles {
         [] => "1 = 0".to_owned(),
         some => some.iter().map(|o| format!("({})", o.condition)).collect::<Vec<_>>().join(" OR "),

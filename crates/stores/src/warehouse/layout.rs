@@ -125,6 +125,12 @@ impl Shape {
         quoted(&current_name(&self.name))
     }
 
+    /// Whether each column must have a value, in their order.
+    pub(super) fn must_be_there(&self) -> impl Iterator<Item = bool> {
+        let columns = self.columns.iter().zip(&self.nullable);
+        columns.map(|((name, _), is_nullable)| !is_nullable || self.is_key(name))
+    }
+
     /// `name` is a key column.
     fn is_key(&self, name: &str) -> bool {
         self.key.iter().any(|key| key == name)
@@ -160,15 +166,24 @@ pub(super) fn history_name(fact: &str) -> String {
     format!("{fact}_history")
 }
 
-/// Makes the table with its companions, or finds that it fits; returns the columns that were added.
+/// What a table is once rows may come.
+pub(super) struct Prepared {
+    /// Columns that it was given.
+    pub(super) added: Vec<String>,
+    /// True if it was made.
+    pub(super) is_new: bool,
+}
+
+/// Makes the table with its companions, or finds that it fits.
 ///
 /// # Errors
 /// `Invalid` with all that does not fit.
-pub(super) fn prepare(session: &mut dyn Session, shape: &Shape) -> Result<Vec<String>> {
-    let mut added = Vec::new();
+pub(super) fn prepare(session: &mut dyn Session, shape: &Shape) -> Result<Prepared> {
+    let (mut added, mut is_new) = (Vec::new(), false);
     let mut columns: Vec<String> = match session.describe(&shape.name)? {
         None => {
             create(session, shape)?;
+            is_new = true;
             shape.names()
         }
         Some(relation) => {
@@ -185,7 +200,7 @@ pub(super) fn prepare(session: &mut dyn Session, shape: &Shape) -> Result<Vec<St
         columns.retain(|name| *name != shape.record);
         make_companions(session, shape, &added, &columns)?;
     }
-    Ok(added)
+    Ok(Prepared { added, is_new })
 }
 
 fn declared(dialect: &dyn Dialect, shape: &Shape, name: &str) -> String {
@@ -199,9 +214,8 @@ fn create(session: &mut dyn Session, shape: &Shape) -> Result<()> {
     if shape.is_fact {
         parts.push(format!("{} {}", quoted(&shape.record), dialect.serial()));
     }
-    for ((name, kind), is_nullable) in shape.columns.iter().zip(&shape.nullable) {
-        let is_needed = !is_nullable || shape.is_key(name);
-        let not_null = if is_needed { " NOT NULL" } else { "" };
+    for ((name, kind), must_be_there) in shape.columns.iter().zip(shape.must_be_there()) {
+        let not_null = if must_be_there { " NOT NULL" } else { "" };
         parts.push(format!("{} {}{not_null}", quoted(name), dialect.declared(*kind)));
     }
     if !shape.is_fact {

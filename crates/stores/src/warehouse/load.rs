@@ -3,9 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef};
 use async_trait::async_trait;
 use tidegate_formats::manifest::TableEntry;
 use tidegate_model::ErrorKind;
@@ -13,18 +10,12 @@ use tidegate_model::ErrorKind;
 use super::fact::Facts;
 use super::layout::{self, Shape};
 use super::ledger::Standing;
-use super::session::{Session, Sessions, TextRow, quoted};
-use super::types::{ColumnType, exact_columns};
+use super::session::{Session, Sessions, TextRow};
+use super::stage::{self, Incoming};
 use super::{
     Begun, Delivery, History, Loaded, Rows, Step, TableReport, Warehouse, WarehouseLoad, dimension, ledger, read,
 };
 use crate::{Error, Result};
-
-/// Rows on their way into their table.
-pub(super) const STAGE: &str = "_tidegate_stage";
-
-/// Keys of rows that are gone.
-pub(super) const GONE: &str = "_tidegate_gone";
 
 /// A warehouse in a database that speaks SQL.
 pub struct SqlWarehouse<S> {
@@ -136,17 +127,24 @@ fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
 struct SqlLoad {
     session: Box<dyn Session>,
     delivery: Delivery,
-    prepared: BTreeMap<String, TableReport>,
+    prepared: BTreeMap<String, Prepared>,
+}
+
+/// A table that rows may come to.
+struct Prepared {
+    report: TableReport,
+    /// True if this load made it.
+    is_new: bool,
 }
 
 impl WarehouseLoad for SqlLoad {
     fn prepare(&mut self, table: &TableEntry) -> Result<()> {
         let session = self.session.as_mut();
         let shape = Shape::of(table, session.dialect())?;
-        let new_columns = layout::prepare(session, &shape)?;
+        let layout::Prepared { added, is_new } = layout::prepare(session, &shape)?;
         ledger::remember(session, table)?;
-        let report = TableReport { table: table.name.clone(), new_columns, ..TableReport::default() };
-        self.prepared.insert(table.name.clone(), report);
+        let report = TableReport { table: table.name.clone(), new_columns: added, ..TableReport::default() };
+        self.prepared.insert(table.name.clone(), Prepared { report, is_new });
         Ok(())
     }
 
@@ -158,21 +156,24 @@ impl WarehouseLoad for SqlLoad {
     ) -> Result<()> {
         let Self { session, delivery, prepared } = self;
         let session = session.as_mut();
-        let report = prepared
+        let Prepared { report, is_new } = prepared
             .get_mut(&table.name)
             .ok_or_else(|| Error::new(ErrorKind::Bug, format!("`{}` is loaded, but was not prepared", table.name)))?;
         let shape = Shape::of(table, session.dialect())?;
-        make_stage(session, &shape)?;
+        stage::make(session, &shape)?;
         if shape.is_fact {
-            Facts { session, shape: &shape, delivery, report }.release(step)?;
-        }
-        let staged = stage(session, &shape, rows, step)?;
-        if shape.is_fact {
-            Facts { session, shape: &shape, delivery, report }.merge(&staged, table.is_full, step)?;
+            let mut facts = Facts { session, shape: &shape, delivery, report };
+            facts.release(step)?;
+            let mut incoming = Incoming::new(&shape, rows, step);
+            let first = facts.straight(&mut incoming, table.rows(), *is_new)?;
+            let staged = stage::fill(facts.session, &mut incoming, first.staged)?;
+            // What has just become part of an empty table is not gone because it is not staged.
+            facts.merge(&staged, table.is_full && first.inserted == 0, step)?;
         } else {
+            let staged = stage::fill(session, &mut Incoming::new(&shape, rows, step), 0)?;
             dimension::merge(session, &shape, staged.rows, report, step)?;
         }
-        drop_stage(session)
+        stage::remove(session)
     }
 
     fn commit(mut self: Box<Self>) -> Result<Vec<TableReport>> {
@@ -184,89 +185,17 @@ impl WarehouseLoad for SqlLoad {
             let shape = Shape::of(&table, session.dialect())?;
             if shape.is_fact && session.describe(&shape.name)?.is_some() {
                 let mut report = TableReport { table: table.name.clone(), ..TableReport::default() };
-                make_stage(session, &shape)?;
+                stage::make(session, &shape)?;
                 Facts { session, shape: &shape, delivery: &self.delivery, report: &mut report }.release(&mut |_| ())?;
-                drop_stage(session)?;
+                stage::remove(session)?;
                 if report.released > 0 {
-                    self.prepared.insert(table.name, report);
+                    self.prepared.insert(table.name, Prepared { report, is_new: false });
                 }
             }
         }
-        let reports: Vec<TableReport> = self.prepared.into_values().collect();
+        let reports: Vec<TableReport> = self.prepared.into_values().map(|prepared| prepared.report).collect();
         ledger::note(session, &self.delivery, &reports)?;
         session.commit()?;
         Ok(reports)
     }
-}
-
-fn make_stage(session: &mut dyn Session, shape: &Shape) -> Result<()> {
-    for (name, columns) in [(STAGE, &shape.columns), (GONE, &shape.key_columns())] {
-        let dialect = session.dialect();
-        let column = |(name, kind): &(String, ColumnType)| format!("{} {}", quoted(name), dialect.declared(*kind));
-        let columns: Vec<String> = columns.iter().map(column).collect();
-        let after = dialect.after_table();
-        session.execute(&format!("CREATE TEMP TABLE {name} ({}){after}", columns.join(", ")), &[])?;
-    }
-    Ok(())
-}
-
-fn drop_stage(session: &mut dyn Session) -> Result<()> {
-    for name in [STAGE, GONE] {
-        session.execute(&format!("DROP TABLE {name}"), &[])?;
-    }
-    Ok(())
-}
-
-/// What the temporary tables hold.
-pub(super) struct Staged {
-    pub(super) rows: u64,
-    pub(super) gone: u64,
-    /// The keys of the rows rise from each to the next, so that none is there twice.
-    pub(super) is_ascending: bool,
-}
-
-/// Whether keys that are one integer rise; others are not looked at.
-struct Ascent {
-    last: Option<i64>,
-    holds: bool,
-}
-
-impl Ascent {
-    fn add(&mut self, shape: &Shape, arrays: &[ArrayRef]) {
-        let place = shape.columns.iter().position(|(name, _)| [name] == *shape.key.iter().collect::<Vec<_>>());
-        let keys = place.and_then(|place| arrays[place].as_primitive_opt::<Int64Type>());
-        let keys = keys.filter(|keys| keys.null_count() == 0);
-        self.holds &= keys
-            .is_some_and(|keys| keys.values().iter().all(|key| self.last.replace(*key).is_none_or(|last| last < *key)));
-    }
-}
-
-/// Writes rows to the temporary tables.
-fn stage(
-    session: &mut dyn Session,
-    shape: &Shape,
-    rows: &mut dyn Iterator<Item = Result<Rows>>,
-    step: &mut dyn FnMut(Step),
-) -> Result<Staged> {
-    let (mut staged, mut gone) = (0, 0);
-    let mut ascent = Ascent { last: None, holds: true };
-    let key_columns = shape.key_columns();
-    for batch in rows {
-        match batch? {
-            Rows::New(batch) => {
-                let arrays = exact_columns(&shape.columns, &batch)?;
-                ascent.add(shape, &arrays);
-                session.write(STAGE, &shape.columns, &arrays)?;
-                staged += batch.num_rows() as u64;
-            }
-            Rows::Gone(batch) => {
-                session.write(GONE, &key_columns, &exact_columns(&key_columns, &batch)?)?;
-                gone += batch.num_rows() as u64;
-            }
-        }
-        step(Step::Written(staged + gone));
-    }
-    session.written(STAGE, &shape.key)?;
-    session.written(GONE, &shape.key)?;
-    Ok(Staged { rows: staged, gone, is_ascending: ascent.holds })
 }

@@ -6,7 +6,9 @@
 //! | `types.rs`, `text.rs` | column types, and the exact Arrow form and text of each |
 //! | `layout.rs` | tables, their companions and views: made, or found to fit |
 //! | `ledger.rs` | which manifests are loaded |
+//! | `stage.rs` | rows as they come, and where they are before they become part of their table |
 //! | `dimension.rs`, `fact.rs` | how rows of each become part of what is there |
+//! | `straight.rs` | the first rows of a fact, which need no stage |
 //! | `load.rs`, `read.rs` | both put together, behind [`Warehouse`] |
 //! | `sqlite.rs` | the peer that needs nothing installed |
 
@@ -18,6 +20,8 @@ mod load;
 mod read;
 pub mod session;
 mod sqlite;
+mod stage;
+mod straight;
 mod text;
 mod types;
 

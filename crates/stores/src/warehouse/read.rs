@@ -81,9 +81,10 @@ pub(super) fn history(session: &mut dyn Session, fact: &str, key: &[String]) -> 
     let which = which.join(" AND ");
     let record = quoted(entry.surrogate.as_deref().unwrap_or("record_id"));
     let parameters: Vec<&str> = key.iter().map(String::as_str).collect();
+    // By the view's own number: the text in the row has the same name to Postgres, and other texts come first.
     let versions = format!(
-        "SELECT history_operation, CAST({record} AS text), CAST(history_seen_at AS text), history_run, NULL, {} FROM {} \
-         WHERE {which} ORDER BY {record}, CASE history_operation WHEN 'D' THEN 1 ELSE 0 END",
+        "SELECT history_operation, CAST({record} AS text), CAST(history_seen_at AS text), history_run, NULL, {} FROM {} AS h \
+         WHERE {which} ORDER BY h.{record}, CASE history_operation WHEN 'D' THEN 1 ELSE 0 END",
         texts("", &columns),
         quoted(&history_name(fact))
     );

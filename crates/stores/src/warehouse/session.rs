@@ -56,6 +56,29 @@ pub struct ExistingColumn {
     pub has_default: bool,
 }
 
+/// Where rows are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteTo<'t> {
+    /// A temporary table, whose columns are those of the rows.
+    Temporary(&'t str),
+    /// A table of the warehouse that has no row yet.
+    Empty {
+        /// Its name.
+        table: &'t str,
+        /// True if this transaction made it.
+        is_new: bool,
+    },
+}
+
+/// What was taken off a table, as the statements that put it back and hold all rows against it at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Suspended {
+    /// Of its own key.
+    pub keys: Vec<String>,
+    /// Of its foreign keys, each with the columns that refer and the table that they refer to.
+    pub references: Vec<(Vec<String>, String, String)>,
+}
+
 /// A row as texts; `None` is NULL.
 pub type TextRow = [Option<String>];
 
@@ -89,12 +112,17 @@ pub trait Session: Send {
     /// `Unavailable`.
     fn describe(&mut self, name: &str) -> Result<Option<Relation>>;
 
-    /// Adds rows to a temporary table whose columns are these; the arrays are in the form that
-    /// [`ColumnType::exact`] gives.
+    /// Adds rows to a table, batch by batch, and tells how many; each batch has an array for each of these columns, in the
+    /// form that [`ColumnType::exact`] gives.
     ///
     /// # Errors
-    /// As [`Session::execute`].
-    fn write(&mut self, table: &str, columns: &[(String, ColumnType)], arrays: &[ArrayRef]) -> Result<()>;
+    /// As [`Session::execute`], and what the batches say.
+    fn write(
+        &mut self,
+        to: WriteTo<'_>,
+        columns: &[(String, ColumnType)],
+        batches: &mut dyn Iterator<Item = Result<Vec<ArrayRef>>>,
+    ) -> Result<u64>;
 
     /// Tells the database that a temporary table has all its rows, and by which columns they will be looked for.
     ///
@@ -102,12 +130,12 @@ pub trait Session: Send {
     /// As [`Session::execute`].
     fn written(&mut self, table: &str, key: &[String]) -> Result<()>;
 
-    /// Takes the foreign keys off a table before many rows come, if that is faster than to look each row's keys up.
-    /// Returns the statements that put them back, and hold every row against them.
+    /// Takes off a table what would be held against each row, before many rows come: foreign keys, and if the table is new
+    /// its own key. `None` if that cannot be done; the table is then as it was.
     ///
     /// # Errors
     /// As [`Session::execute`].
-    fn suspend_references(&mut self, table: &str, rows: u64) -> Result<Vec<String>>;
+    fn suspend(&mut self, table: &str, is_new: bool) -> Result<Option<Suspended>>;
 
     /// Once this completes, all of it will be found after any crash.
     ///
@@ -138,6 +166,23 @@ impl dyn Session + '_ {
         let rows = self.rows(sql, parameters)?;
         let first = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
         Ok(first.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// Runs statements of which all are done, or none: if one is refused, the transaction goes on without them.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    pub fn attempt<'s>(&mut self, statements: impl Iterator<Item = &'s str>) -> Result<()> {
+        self.execute("SAVEPOINT _tidegate_attempt", &[])?;
+        for statement in statements {
+            if let Err(refusal) = self.execute(statement, &[]) {
+                self.execute("ROLLBACK TO SAVEPOINT _tidegate_attempt", &[])?;
+                self.execute("RELEASE SAVEPOINT _tidegate_attempt", &[])?;
+                return Err(refusal);
+            }
+        }
+        self.execute("RELEASE SAVEPOINT _tidegate_attempt", &[])?;
+        Ok(())
     }
 
     /// True if the query gives a row.

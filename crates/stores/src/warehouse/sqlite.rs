@@ -16,7 +16,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 use tidegate_model::ErrorKind;
 
 use super::load::SqlWarehouse;
-use super::session::{Dialect, ExistingColumn, Relation, Session, Sessions, TextRow, list, quoted};
+use super::session::{
+    Dialect, ExistingColumn, Relation, Session, Sessions, Suspended, TextRow, WriteTo, list, quoted,
+};
 use super::text::text_of;
 use super::types::ColumnType;
 use crate::{Error, Result};
@@ -167,16 +169,31 @@ impl Session for SqliteSession {
         Ok(Some(Relation { is_table: kind == "table", columns: columns.collect() }))
     }
 
-    fn write(&mut self, table: &str, columns: &[(String, ColumnType)], arrays: &[ArrayRef]) -> Result<()> {
-        let places = vec!["?"; columns.len()].join(", ");
-        let sql = format!("INSERT INTO temp.{} VALUES ({places})", quoted(table));
+    fn write(
+        &mut self,
+        to: WriteTo<'_>,
+        columns: &[(String, ColumnType)],
+        batches: &mut dyn Iterator<Item = Result<Vec<ArrayRef>>>,
+    ) -> Result<u64> {
+        let table = match to {
+            WriteTo::Temporary(table) => format!("temp.{}", quoted(table)),
+            WriteTo::Empty { table, .. } => format!("main.{}", quoted(table)),
+        };
+        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        let sql =
+            format!("INSERT INTO {table} ({}) VALUES ({})", list("", &names), vec!["?"; columns.len()].join(", "));
         let mut insert = self.connection.prepare_cached(&sql).map_err(|error| refused(error, &sql))?;
-        let cells: Vec<Cells<'_>> = arrays.iter().map(Cells::of).collect();
-        for row in 0..arrays.first().map_or(0, |array| array.len()) {
-            let values = cells.iter().map(|cells| Cell(cells, row));
-            insert.execute(params_from_iter(values)).map_err(|error| refused(error, &sql))?;
+        let mut written = 0;
+        for arrays in batches {
+            let arrays = arrays?;
+            let cells: Vec<Cells<'_>> = arrays.iter().map(Cells::of).collect();
+            for row in 0..arrays.first().map_or(0, |array| array.len()) {
+                let values = cells.iter().map(|cells| Cell(cells, row));
+                insert.execute(params_from_iter(values)).map_err(|error| refused(error, &sql))?;
+                written += 1;
+            }
         }
-        Ok(())
+        Ok(written)
     }
 
     fn written(&mut self, table: &str, key: &[String]) -> Result<()> {
@@ -185,8 +202,10 @@ impl Session for SqliteSession {
         Ok(())
     }
 
-    fn suspend_references(&mut self, _: &str, _: u64) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    fn suspend(&mut self, _: &str, _: bool) -> Result<Option<Suspended>> {
+        // Until the commit, which ends it by itself; then whatever refers to nothing is refused.
+        self.execute("PRAGMA defer_foreign_keys = ON", &[])?;
+        Ok(Some(Suspended::default()))
     }
 
     fn commit(&mut self) -> Result<()> {

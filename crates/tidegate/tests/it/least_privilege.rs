@@ -126,7 +126,7 @@ impl Rehearsal {
             follow_up: tidegate_engine::FollowUp::AtOnce,
             pipeline: Arc::new(pipeline),
             dir: self.dir.clone(),
-            places: buckets.iter().map(|(name, open)| (name.clone(), open.place.to_string())).collect(),
+            places: buckets.iter().map(|(name, open)| (name.clone(), open.place.clone())).collect(),
             buckets: buckets.iter().map(store).collect(),
             tables: self.tables(judge),
             databases: self.databases(judge),

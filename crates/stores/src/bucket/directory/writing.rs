@@ -137,12 +137,14 @@ pub(super) struct Upload {
     staged: Option<Staged>,
     /// Where the next part belongs.
     offset: u64,
+    /// Its owner writes into the file, not by parts.
+    is_own: bool,
     has_failed: Arc<AtomicBool>,
 }
 
 impl Upload {
-    pub(super) fn new(store: DirectoryStore, path: PathBuf, staged: Staged) -> Self {
-        Self { store, path, staged: Some(staged), offset: 0, has_failed: Arc::new(AtomicBool::new(false)) }
+    pub(super) fn new(store: DirectoryStore, path: PathBuf, staged: Staged, is_own: bool) -> Self {
+        Self { store, path, staged: Some(staged), offset: 0, is_own, has_failed: Arc::new(AtomicBool::new(false)) }
     }
 }
 
@@ -174,10 +176,11 @@ impl MultipartUpload for Upload {
 
     async fn complete(&mut self) -> Result<PutResult> {
         let staged = self.staged.take().ok_or_else(over)?;
-        let (path, has_failed, expected) = (self.path.clone(), Arc::clone(&self.has_failed), self.offset);
+        let (path, has_failed) = (self.path.clone(), Arc::clone(&self.has_failed));
+        let expected = Some(self.offset).filter(|_| !self.is_own);
         let publish = move |inner: &super::Inner| {
             let size = staged.file.metadata().map_err(|error| failed("read", &path, error))?.len();
-            if has_failed.load(Ordering::SeqCst) || size != expected {
+            if has_failed.load(Ordering::SeqCst) || expected.is_some_and(|expected| expected != size) {
                 let why = format!("a part of `{}` was not written", path.display());
                 return Err(Error::Generic { store: "directory", source: why.into() });
             }

@@ -13,7 +13,9 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 use tidegate_model::ErrorKind;
 use tokio::sync::mpsc;
 
-use super::super::{Digest, RowVersion, Snapshot, Source, SourceTable, TakeCsv, TakeVersions, Wanted, slice_of};
+use super::super::{
+    Digest, RowVersion, Snapshot, Source, SourceTable, TakeCsv, TakeSlices, TakeVersions, Wanted, slice_of,
+};
 use super::{catalogue, quoted, text};
 use crate::{Error, Result};
 
@@ -190,7 +192,30 @@ impl Snapshot for SqliteSnapshot {
         .await
     }
 
+    async fn everything(
+        &mut self,
+        table: &SourceTable,
+        take: TakeCsv<'_>,
+        slices: TakeSlices<'_>,
+    ) -> Result<Digest> {
+        let table = table.clone();
+        let work = move |connection: &Connection, give: &mut dyn FnMut(Piece) -> Result<()>| {
+            everything(connection, &table, give)
+        };
+        self.read(work, &mut |piece| match piece {
+            Piece::Csv(lines) => take(&lines),
+            Piece::Slice(slice, digest, rows) => slices(slice, digest, &rows),
+        })
+        .await
+    }
+
     async fn end(self: Box<Self>) {}
+}
+
+/// A part of a table that is read in one pass.
+enum Piece {
+    Csv(Vec<u8>),
+    Slice(i64, Digest, Vec<RowVersion>),
 }
 
 fn add(digest: &mut Digest, row: &RowVersion) {
@@ -249,6 +274,46 @@ fn scan(
         }
     }
     if versions.is_empty() { Ok(()) } else { give(versions) }
+}
+
+/// Reads a table with an integer key in one pass.
+fn everything(
+    connection: &Connection,
+    table: &SourceTable,
+    give: &mut dyn FnMut(Piece) -> Result<()>,
+) -> Result<Digest> {
+    let key = table.integer_key().map(quoted).ok_or_else(|| {
+        Error::new(ErrorKind::Bug, format!("table `{}` has no integer key to be sliced by", table.name))
+    })?;
+    let (columns, from) = (columns(table), quoted(&table.name));
+    let mut statement =
+        connection.prepare(&format!("SELECT {columns}, CAST({key} AS TEXT) FROM main.{from} ORDER BY {key}"))?;
+    let (forms, count, mut all) = (text::forms(table), table.columns.len(), Digest::default());
+    let (mut lines, mut slice, mut digest, mut versions) = (Vec::with_capacity(CHUNK), 0, Digest::default(), Vec::new());
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let key = row.get::<_, Option<String>>(count)?.ok_or_else(|| no_key(table))?;
+        let version = RowVersion { key: vec![key], version: text::version(row, count)? };
+        let its_slice = slice_of(integer(table, &version)?);
+        if its_slice != slice && !versions.is_empty() {
+            give(Piece::Slice(slice, std::mem::take(&mut digest), std::mem::take(&mut versions)))?;
+        }
+        slice = its_slice;
+        add(&mut all, &version);
+        add(&mut digest, &version);
+        versions.push(version);
+        text::append_line(row, table, &forms, &mut lines)?;
+        if lines.len() >= CHUNK {
+            give(Piece::Csv(std::mem::take(&mut lines)))?;
+        }
+    }
+    if !versions.is_empty() {
+        give(Piece::Slice(slice, digest, versions))?;
+    }
+    if !lines.is_empty() {
+        give(Piece::Csv(lines))?;
+    }
+    Ok(all)
 }
 
 fn no_key(table: &SourceTable) -> Error {

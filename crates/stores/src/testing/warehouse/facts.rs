@@ -3,7 +3,7 @@
 use tidegate_formats::manifest::{Role, TableEntry};
 
 use super::{Peer, delivery, gone, load, new, referring, report, rows, table, told};
-use crate::warehouse::TableReport;
+use crate::warehouse::{Rows, TableReport};
 
 pub(super) async fn contract(peer: &Peer) {
     every_change_is_a_version(peer).await;
@@ -16,6 +16,7 @@ pub(super) async fn contract(peer: &Peer) {
     a_whole_table_ends_what_waits_of_facts_that_are_gone(peer).await;
     a_row_without_a_needed_value_waits(peer).await;
     many_rows_keep_their_keys_valid(peer).await;
+    many_rows_go_straight_into_an_empty_table_and_what_must_wait_waits(peer).await;
 }
 
 fn facts(name: &str) -> TableEntry {
@@ -213,4 +214,48 @@ async fn many_rows_keep_their_keys_valid(peer: &Peer) {
     let insert = "INSERT INTO fact_many (id, dim, units) VALUES (999999, 77, 1)".to_owned();
     let by_hand = tokio::spawn((peer.sql)(insert)).await;
     assert!(by_hand.is_err(), "a row without its dimension was taken");
+}
+
+/// Rows as cells of one text each, `1 0 5`.
+fn rows_of(fact: &TableEntry, rows: impl Iterator<Item = String>) -> Vec<Rows> {
+    let rows: Vec<String> = rows.collect();
+    let cells: Vec<Vec<&str>> = rows.iter().map(|row| row.split(' ').collect()).collect();
+    let cells: Vec<&[&str]> = cells.iter().map(Vec::as_slice).collect();
+    cells.chunks(5000).map(|rows| new(fact, rows)).collect()
+}
+
+async fn many_rows_go_straight_into_an_empty_table_and_what_must_wait_waits(peer: &Peer) {
+    let warehouse = peer.warehouse.as_ref();
+    let (dim, fact) = star("straight");
+    let first = |id: usize| match id {
+        7_000 => "7000 1 -".to_owned(),
+        8_000 => "8000 98 1".to_owned(),
+        9_000 => "9000 99 1".to_owned(),
+        id => format!("{id} {} 1", id % 2),
+    };
+    let mut batches = rows_of(&fact, (1..=MANY).map(first));
+    // From here on keys do not rise: further versions, among them one of a fact that would have had to wait.
+    let later = ["8000 1 2", "5 0 2", "5 0 2", "5 0 1", "6 0 1", "999999 99 1"];
+    batches.extend(rows_of(&fact, later.iter().map(|row| (*row).to_owned())));
+    let dims: &[&[&str]] = &[&["0", "a"], &["1", "b"]];
+    let mut whole = fact.clone();
+    whole.is_full = true;
+    let reports = load(warehouse, delivery("straight", 1), &[(&dim, vec![new(&dim, dims)]), (&whole, batches)]).await;
+    let TableReport { inserted, updated, unchanged, deleted, parked, .. } = reports[1];
+    // 7000, 9000 and 999999 wait; 8000 came with its second version, 5 has two more, and each of 5 and 6 came once for nothing.
+    assert_eq!((inserted, updated, unchanged, deleted, parked), (MANY as u64 - 2, 2, 2, 0, 3));
+    assert_eq!(told(warehouse, &fact, "1").await, ["I 1 1 1"]);
+    assert_eq!(told(warehouse, &fact, "5").await, ["I 5 1 1", "U 5 0 2", "U 5 0 1"]);
+    assert_eq!(told(warehouse, &fact, "8000").await, ["I 8000 1 2", "P 8000 98 1"]);
+    assert_eq!(told(warehouse, &fact, "7000").await, ["P 7000 1 -"]);
+    let history = warehouse.history(&fact.name, &["5".to_owned()]).await.expect("a history");
+    assert!(history.versions.iter().all(|version| version.run.as_deref() == Some("straight-1")), "{history:?}");
+    let reports = load(warehouse, delivery("straight", 2), &[(&dim, vec![new(&dim, &[&["99", "c"]])])]).await;
+    let released = reports.iter().find(|report| report.table == fact.name).expect("a report");
+    assert_eq!((released.inserted, released.released), (2, 2));
+    assert_eq!(told(warehouse, &fact, "9000").await, ["I 9000 99 1"]);
+    let insert = format!("INSERT INTO {} (id, dim, units) VALUES (1000000, 77, 1)", fact.name);
+    assert!(tokio::spawn((peer.sql)(insert)).await.is_err(), "a row without its dimension was taken");
+    let twice = format!("INSERT INTO {0} SELECT * FROM {0} WHERE id = 1", fact.name);
+    assert!(tokio::spawn((peer.sql)(twice)).await.is_err(), "a version was taken twice");
 }
