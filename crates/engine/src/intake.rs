@@ -65,22 +65,17 @@ impl Engine {
     /// `Unavailable`; the sightings must then be reported again. One object that cannot be looked into does not keep the
     /// others from being admitted.
     pub async fn admit(&self, objects: Vec<ObjectVersion>) -> Result<Intake> {
-        let mut unread = None;
-        let intake = self.admit_readable(objects, &mut unread).await?;
+        let (intake, unread) = self.admit_readable(objects).await?;
         unread.map_or(Ok(intake), Err)
     }
 
-    /// The same, but objects that cannot be looked into just now are left out; `unread` is then the first reason.
-    pub(crate) async fn admit_readable(
-        &self,
-        objects: Vec<ObjectVersion>,
-        unread: &mut Option<Error>,
-    ) -> Result<Intake> {
-        let mut total = Intake::default();
+    /// The same, but objects that cannot be looked into just now are left out; the first reason comes beside.
+    pub(crate) async fn admit_readable(&self, objects: Vec<ObjectVersion>) -> Result<(Intake, Option<Error>)> {
+        let (mut total, mut unread) = (Intake::default(), None);
         for batch in objects.chunks(BATCH) {
-            total += self.admit_batch(batch, unread).await?;
+            total += self.admit_batch(batch, &mut unread).await?;
         }
-        Ok(total)
+        Ok((total, unread))
     }
 
     async fn admit_batch(&self, objects: &[ObjectVersion], unread: &mut Option<Error>) -> Result<Intake> {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
 use tidegate_model::{ErrorKind, ObjectVersion};
 use tidegate_stores::{Error, EventSource, Result, Sighting};
 use tokio::task::JoinSet;
@@ -14,6 +16,9 @@ use crate::worker::Until;
 
 /// How long until what could not be admitted is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// How many batches of a listing are on their way into ledger and queue at once.
+const ADMITTED_AT_ONCE: usize = 4;
 
 /// With so many sightings that could not be admitted, a source is not asked for more.
 const MOST_KEPT: usize = 10_000;
@@ -47,8 +52,9 @@ impl Engine {
         first_error
     }
 
-    /// Admits due ticks and takes failed ones again, lists every bucket and works, again and again until a round finds nothing new; then sends
-    /// the mails that wait. `list` makes a source that reports once what is in a bucket.
+    /// Admits due ticks and takes failed ones again, lists every bucket and works; then the same for buckets that functions have
+    /// written to, until a round finds nothing new; then sends the mails that wait. `list` makes a source that reports once
+    /// what is in a bucket.
     ///
     /// # Errors
     /// `Unavailable`; if it is about objects that could not be looked into, everything else was worked on.
@@ -60,29 +66,78 @@ impl Engine {
         self.admit_due_ticks().await?;
         self.take_failed_ticks_again().await?;
         let mut total = Intake::default();
+        let pipeline = &self.wiring.pipeline;
+        let is_written = |bucket: &&str| pipeline.functions.iter().any(|it| it.grants.write_buckets.contains(*bucket));
+        // What others put there meanwhile is for the next call: a large store is not listed twice for it.
+        let mut buckets: Vec<&str> = pipeline.watched_buckets().into_iter().collect();
+        let fed: Vec<&str> = buckets.iter().copied().filter(is_written).collect();
         let mut is_first = true;
         loop {
-            let mut round = Intake::default();
             let mut unread = None;
-            for bucket in self.wiring.pipeline.watched_buckets() {
-                let mut source = list(bucket);
-                loop {
-                    let sightings = source.next().await?;
-                    if sightings.is_empty() || stop.is_cancelled() {
-                        break;
-                    }
-                    round += self.admit_readable(objects_of(&sightings), &mut unread).await?;
-                }
-            }
-            self.work(Until::Drained, stop.clone()).await?;
+            let listing = self.admit_buckets(std::mem::replace(&mut buckets, fed.clone()), &list, &mut unread, &stop);
+            let round = if fed.is_empty() {
+                // What is made is not listed, so that work need not wait for the end of the listing.
+                let listed = CancellationToken::new();
+                let listing = async {
+                    let _over = listed.clone().drop_guard();
+                    listing.await
+                };
+                tokio::try_join!(listing, self.work(Until::DrainedAfter(listed.clone()), stop.clone()))?.0
+            } else {
+                let round = listing.await?;
+                self.work(Until::Drained, stop.clone()).await?;
+                round
+            };
             let found_new = round.admitted + round.unrouted + round.unchanged > 0;
             // What was known in a later round is what this call has just worked on.
             total += Intake { known: if is_first { round.known } else { 0 }, ..round };
-            if !(found_new || is_first) || stop.is_cancelled() {
+            if fed.is_empty() || !(found_new || is_first) || stop.is_cancelled() {
                 self.drain_mails(&stop).await?;
                 return unread.map_or(Ok(total), Err);
             }
             is_first = false;
+        }
+    }
+
+    /// Hops 1 to 3 for all that is in these buckets.
+    async fn admit_buckets<L>(
+        &self,
+        buckets: Vec<&str>,
+        list: &L,
+        unread: &mut Option<Error>,
+        stop: &CancellationToken,
+    ) -> Result<Intake>
+    where
+        L: Fn(&str) -> Box<dyn EventSource>,
+    {
+        let mut total = Intake::default();
+        for bucket in buckets {
+            total += self.admit_all(list(bucket), unread, stop).await?;
+        }
+        Ok(total)
+    }
+
+    /// Hops 1 to 3 for all that a source reports until it ends: while some are admitted, the next are looked into. `unread` is the
+    /// first reason why an object could not be.
+    async fn admit_all(
+        &self,
+        mut source: Box<dyn EventSource>,
+        unread: &mut Option<Error>,
+        stop: &CancellationToken,
+    ) -> Result<Intake> {
+        let (mut total, mut under_way, mut is_over) = (Intake::default(), FuturesOrdered::new(), false);
+        loop {
+            while !is_over && under_way.len() < ADMITTED_AT_ONCE {
+                let sightings = source.next().await?;
+                is_over = sightings.is_empty() || stop.is_cancelled();
+                if !is_over {
+                    under_way.push_back(self.admit_readable(objects_of(&sightings)));
+                }
+            }
+            let Some(admitted) = under_way.next().await else { return Ok(total) };
+            let (intake, reason) = admitted?;
+            total += intake;
+            *unread = unread.take().or(reason);
         }
     }
 

@@ -1,14 +1,14 @@
 //! Extracting from Postgres: a read-only transaction with one snapshot; rows come by COPY.
 //!
 //! The version of a row is the number of the transaction that wrote it (`xmin`), which is another one after every insert
-//! and update, whoever made it and whatever stamp it bears, and which is not visible before its commit. It is read as
-//! `base - age(xmin)`, because Postgres has no faster way from a transaction number to an integer. Digests are computed in
-//! the database, so a table that has not changed costs one pass there and a line over the wire.
+//! and update, whoever made it and whatever stamp it bears, and which is not visible before its commit. Digests are computed
+//! in the database, so a table that has not changed costs one pass there and a few lines over the wire.
 
 mod catalogue;
 mod everything;
 mod hash;
 mod reading;
+mod slices;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -28,10 +28,11 @@ use crate::server::Server;
 /// The oldest server that can compute digests.
 const OLDEST: i32 = 140_000;
 
-/// How values become text: the same on every server, whatever its administrators prefer.
+/// How values become text: the same on every server, whatever its administrators prefer. And no statement here is worth being
+/// compiled.
 const SETTINGS: &str = "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC';
 SET extra_float_digits = 1; SET bytea_output = 'hex'; SET statement_timeout = 0;
-SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8'";
+SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8'; SET jit = off";
 
 /// A Postgres database to extract from.
 pub(crate) struct PostgresSource {
@@ -55,27 +56,27 @@ impl Source for PostgresSource {
         let row = connection
             .query_one(
                 "SELECT to_char(statement_timestamp(), 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-                        current_setting('server_version_num')::integer, age('3'::xid)::bigint + 3",
+                        current_setting('server_version_num')::integer",
                 &[],
             )
             .await
             .map_err(|error| refused(what, error))?;
-        let (taken, version, base): (String, i32, i64) = (row.get(0), row.get(1), row.get(2));
+        let (taken, version): (String, i32) = (row.get(0), row.get(1));
         if version < OLDEST {
             let what = format!("{} is Postgres {}, which is too old to extract from", self.server, version / 10_000);
             return Err(Error::new(ErrorKind::Invalid, what).help("use Postgres 14 or newer"));
         }
         let taken = taken.parse().map_err(|error| Error::caused(ErrorKind::Bug, "the server's clock", error))?;
-        Ok(Box::new(PostgresSnapshot { connection, taken, base, relations: BTreeMap::new() }))
+        let server = self.server.clone();
+        Ok(Box::new(PostgresSnapshot { server, connection, taken, relations: BTreeMap::new() }))
     }
 }
 
 /// A transaction that sees one moment. Dropping it ends it.
 struct PostgresSnapshot {
+    server: Server,
     connection: Connection,
     taken: Timestamp,
-    /// The number from which `age` counts back.
-    base: i64,
     /// How tables are to be named in SQL.
     relations: BTreeMap<String, Relation>,
 }
@@ -108,11 +109,11 @@ impl Snapshot for PostgresSnapshot {
     }
 
     async fn digest(&mut self, table: &SourceTable) -> Result<Digest> {
-        reading::digest(&self.connection, table, self.relation(table)?, self.base).await
+        reading::digest(&self.connection, table, self.relation(table)?).await
     }
 
     async fn slices(&mut self, table: &SourceTable) -> Result<Vec<(i64, Digest)>> {
-        reading::slices(&self.connection, table, self.relation(table)?, self.base).await
+        slices::read(&self.server, &self.connection, table, self.relation(table)?).await
     }
 
     async fn versions(
@@ -124,7 +125,7 @@ impl Snapshot for PostgresSnapshot {
         if table.key.is_empty() {
             return Ok(());
         }
-        let rows = reading::versions(&self.connection, table, self.relation(table)?, self.base, within).await?;
+        let rows = reading::versions(&self.connection, table, self.relation(table)?, within).await?;
         reading::take_versions(rows, table, take).await
     }
 
@@ -144,7 +145,7 @@ impl Snapshot for PostgresSnapshot {
         take: TakeCsv<'_>,
         slices: TakeSlices<'_>,
     ) -> Result<Digest> {
-        everything::read(&self.connection, table, self.relation(table)?, self.base, take, slices).await
+        everything::read(&self.connection, table, self.relation(table)?, take, slices).await
     }
 
     async fn end(self: Box<Self>) {

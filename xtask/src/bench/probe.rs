@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, Outcome};
@@ -88,13 +89,34 @@ pub(crate) fn status_mebibytes(process: u32, field: &str) -> Option<f64> {
 pub(crate) fn processor_seconds(process: u32) -> Outcome<f64> {
     let path = format!("/proc/{process}/stat");
     let text = fs::read_to_string(&path).map_err(|error| format!("`{path}` could not be read: {error}"))?;
-    let ticks = shell::read(&mut shell::program("getconf", &["CLK_TCK"]))?;
-    let per_second: f64 = ticks.trim().parse().map_err(|_| "`getconf CLK_TCK` gave no number".to_owned())?;
+    let per_second = ticks_a_second()?;
     // The name in parentheses may hold anything; utime and stime are the 12th and 13th fields after it.
     let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let field = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
     let (user, system) = field(11).zip(field(12)).ok_or_else(|| format!("`{path}` is not as expected"))?;
     Ok((user + system) / per_second)
+}
+
+/// Seconds that the cores of this machine have had nothing to do, all of them together, since it was started.
+pub(crate) fn idle_seconds() -> Outcome<f64> {
+    let text = fs::read_to_string("/proc/stat").map_err(|error| format!("`/proc/stat` could not be read: {error}"))?;
+    // `cpu`, user, nice, system, idle, waiting for the disk.
+    let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(4).take(2);
+    let ticks: Vec<f64> = fields.filter_map(|field| field.parse().ok()).collect();
+    match ticks.as_slice() {
+        [idle, waiting] => Ok((idle + waiting) / ticks_a_second()?),
+        _ => Err("`/proc/stat` is not as expected".to_owned()),
+    }
+}
+
+/// In what `/proc` counts time. Asked for once: to ask is to start a process.
+fn ticks_a_second() -> Outcome<f64> {
+    static TICKS: OnceLock<Outcome<f64>> = OnceLock::new();
+    let ask = || {
+        let ticks = shell::read(&mut shell::program("getconf", &["CLK_TCK"]))?;
+        ticks.trim().parse().map_err(|_| "`getconf CLK_TCK` gave no number".to_owned())
+    };
+    TICKS.get_or_init(ask).clone()
 }
 
 /// A process that is killed when this value ends, if it has not ended by then.

@@ -20,7 +20,7 @@ use super::spool::byte;
 use super::{bucket_failure, write_failure};
 
 /// Version of this form; another one is not read, and everything is extracted anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a manifest keeps.
 #[derive(Default, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
-//! All of a table with an integer key in one pass: each row comes with its key and the transaction that wrote it before it, and
-//! what rows come to is computed here as the server would.
+//! All of a table with an integer key in one pass: each row comes with the transaction that wrote it before it, and what rows
+//! come to is computed here as the server would.
 
 use std::pin::pin;
 
@@ -14,22 +14,21 @@ use super::reading::{CHUNK, cannot_read, columns};
 use crate::connection::Connection;
 use crate::identifier::quote;
 
-/// Transactions with smaller numbers are for the server's own use; to `age` they are as old as can be.
-const FIRST_TRANSACTION: u32 = 3;
-
 pub(super) async fn read(
     connection: &Connection,
     table: &SourceTable,
     relation: &Relation,
-    base: i64,
     take: TakeCsv<'_>,
     slices: TakeSlices<'_>,
 ) -> Result<Digest> {
     let key = table.integer_key().map(quote).ok_or_else(|| {
         Error::new(ErrorKind::Bug, format!("table `{}` has no integer key to be sliced by", table.name))
     })?;
+    // Where the key is the first column, it need not come twice: to write a number costs the server more than to read it.
+    let is_first = table.columns.first().is_some_and(|column| Some(column.name.as_str()) == table.integer_key());
+    let before = if is_first { String::new() } else { format!("t.{key}, ") };
     let sql = format!(
-        "COPY (SELECT t.xmin, t.{key}::bigint, {} FROM {} AS t ORDER BY t.{key}) TO STDOUT (FORMAT csv)",
+        "COPY (SELECT t.xmin, {before}{} FROM {} AS t ORDER BY t.{key}) TO STDOUT (FORMAT csv)",
         columns(table).join(", "),
         relation.name
     );
@@ -41,7 +40,7 @@ pub(super) async fn read(
     // The server sends each row by itself.
     while let Some(line) = stream.next().await {
         let line = line.map_err(cannot_read(table))?;
-        let (transaction, key, row) = parts(&line).ok_or_else(|| {
+        let (version, key, row) = parts(&line, is_first).ok_or_else(|| {
             Error::new(ErrorKind::Bug, format!("a row of table `{}` came without its key", table.name))
         })?;
         if slice_of(key) != slice && !rows.is_empty() {
@@ -49,13 +48,12 @@ pub(super) async fn read(
             rows.clear();
         }
         slice = slice_of(key);
-        let version = version(transaction, base);
-        let mark = hash::of_number(key, version);
+        let mark = hash::of_version(version, key);
         for digest in [&mut all, &mut digest] {
             digest.rows += 1;
             digest.sum ^= mark;
         }
-        rows.push(RowVersion { key: vec![key.to_string()], version });
+        rows.push(RowVersion { key: vec![key.to_string()], version: u64::from(version) });
         chunk.extend_from_slice(row);
         if chunk.len() >= CHUNK {
             take(&chunk)?;
@@ -71,17 +69,16 @@ pub(super) async fn read(
     Ok(all)
 }
 
-/// The transaction, the key, and what is behind them.
-fn parts(line: &[u8]) -> Option<(u32, i64, &[u8])> {
-    let comma = memchr::memchr(b',', line)?;
-    let (transaction, rest) = (&line[..comma], &line[comma + 1..]);
-    let comma = memchr::memchr(b',', rest)?;
+/// The transaction, the key, and the row, which begins with the key or comes behind it.
+fn parts(line: &[u8], is_first: bool) -> Option<(u32, i64, &[u8])> {
+    let (transaction, row) = cut(line, memchr::memchr(b',', line)?);
+    // A row may be nothing but its key.
+    let (key, behind) = cut(row, memchr::memchr2(b',', b'\n', row)?);
     let number = |digits| std::str::from_utf8(digits).ok();
-    Some((number(transaction)?.parse().ok()?, number(&rest[..comma])?.parse().ok()?, &rest[comma + 1..]))
+    Some((number(transaction)?.parse().ok()?, number(key)?.parse().ok()?, if is_first { row } else { behind }))
 }
 
-/// The version that the server would compute for a row: see `reading::version`.
-fn version(transaction: u32, base: i64) -> u64 {
-    let version = if transaction < FIRST_TRANSACTION { base - i64::from(i32::MAX) } else { i64::from(transaction) };
-    u64::from(version as u32)
+/// What is before a place, and what is behind it.
+fn cut(bytes: &[u8], at: usize) -> (&[u8], &[u8]) {
+    (&bytes[..at], &bytes[at + 1..])
 }

@@ -1,11 +1,14 @@
-//! The hash of a whole number as Postgres computes it (`hashint8extended`), so that what the server says of rows can be said of
-//! them here, too, once they have been read. It is the last round of Bob Jenkins' lookup3 (2006) over one word.
+//! The hash of a row's version as Postgres computes it, so that what the server says of rows can be said of them here, too, once
+//! they have been read: `hash_array_extended(ARRAY[xmin], key)`, in which the hash of one word is the last round of Bob
+//! Jenkins' lookup3 (2006).
 
-/// The hash of `number` with a seed.
-pub(super) fn of_number(number: i64, seed: u64) -> u64 {
-    let (low, high) = (number as u32, (number >> 32) as u32);
-    // Equal numbers of all widths have one hash.
-    let word = low ^ if number >= 0 { high } else { !high };
+/// The hash of a transaction's number with the key of a row as its seed.
+pub(super) fn of_version(transaction: u32, key: i64) -> u64 {
+    // An array is what came before times 31, beginning with 1, plus the hash of each element.
+    of_word(transaction, key.cast_unsigned()).wrapping_add(31)
+}
+
+fn of_word(word: u32, seed: u64) -> u64 {
     let start = 0x9e37_79b9_u32.wrapping_add(4).wrapping_add(3_923_095);
     let (mut a, mut b, mut c) = (start, start, start);
     if seed != 0 {

@@ -24,22 +24,21 @@ pub(super) const CHUNK: usize = 64 << 10;
 const VERSIONS: usize = 4096;
 
 /// The version of a row, as SQL.
-fn version(base: i64) -> String {
-    format!("(({base} - pg_catalog.age(t.xmin)) & 4294967295)")
-}
+const VERSION: &str = "t.xmin::text::bigint";
 
 /// The texts of the key's columns, as SQL.
 fn key_texts(table: &SourceTable) -> Vec<String> {
     table.key.iter().map(|key| format!("t.{}::text COLLATE \"C\"", quote(key))).collect()
 }
 
-/// A number that is another one whenever the row is, as SQL.
-fn mark(table: &SourceTable, base: i64) -> String {
+/// A number that is another one whenever the row is, as SQL. Transaction numbers have no way to an integer but through a text,
+/// which takes longer than reading the row; a hash of their own they have only within arrays.
+pub(super) fn mark(table: &SourceTable) -> String {
     match table.integer_key() {
-        Some(key) => format!("pg_catalog.hashint8extended(t.{}::bigint, {})", quote(key), version(base)),
+        Some(key) => format!("pg_catalog.hash_array_extended(ARRAY[t.xmin], t.{}::bigint)", quote(key)),
         None => key_texts(table)
             .iter()
-            .fold(version(base), |mark, text| format!("pg_catalog.hashtextextended({text}, {mark})")),
+            .fold(VERSION.to_owned(), |mark, text| format!("pg_catalog.hashtextextended({text}, {mark})")),
     }
 }
 
@@ -48,7 +47,7 @@ pub(super) fn cannot_read(table: &SourceTable) -> impl Fn(tokio_postgres::Error)
     move |error| refused(&what, error)
 }
 
-fn digest_of(row: &Row, first: usize) -> Digest {
+pub(super) fn digest_of(row: &Row, first: usize) -> Digest {
     let (rows, sum): (i64, i64) = (row.get(first), row.get(first + 1));
     Digest { rows: rows.cast_unsigned(), sum: sum.cast_unsigned() }
 }
@@ -57,43 +56,17 @@ pub(super) async fn digest(
     connection: &Connection,
     table: &SourceTable,
     relation: &Relation,
-    base: i64,
 ) -> Result<Digest> {
     let sum = if table.key.is_empty() {
         // Equal rows would cancel each other out.
         "(coalesce(sum(pg_catalog.hashtextextended(t::text COLLATE \"C\", 0)), 0) % 9223372036854775807)::bigint"
             .to_owned()
     } else {
-        format!("coalesce(bit_xor({}), 0)", mark(table, base))
+        format!("coalesce(bit_xor({}), 0)", mark(table))
     };
     let sql = format!("SELECT count(*), {sum} FROM {} AS t", relation.name);
     let row = connection.query_one(&sql, &[]).await.map_err(cannot_read(table))?;
     Ok(digest_of(&row, 0))
-}
-
-pub(super) async fn slices(
-    connection: &Connection,
-    table: &SourceTable,
-    relation: &Relation,
-    base: i64,
-) -> Result<Vec<(i64, Digest)>> {
-    let key = table.integer_key().ok_or_else(|| {
-        Error::new(ErrorKind::Bug, format!("table `{}` has no integer key to be sliced by", table.name))
-    })?;
-    // A slice has 4096 keys, so there are few of them beside the rows: it is dear to sort those first.
-    let settings = |sort: &str| format!("SET LOCAL work_mem = '64MB'; SET LOCAL enable_sort = {sort}");
-    let sql = format!(
-        "SELECT t.{}::bigint >> 12, count(*), bit_xor({}) FROM {} AS t GROUP BY 1",
-        quote(key),
-        mark(table, base),
-        relation.name
-    );
-    connection.batch_execute(&settings("off")).await.map_err(cannot_read(table))?;
-    let rows = connection.query(&sql, &[]).await.map_err(cannot_read(table))?;
-    connection.batch_execute(&settings("on")).await.map_err(cannot_read(table))?;
-    let mut slices: Vec<(i64, Digest)> = rows.iter().map(|row| (row.get(0), digest_of(row, 1))).collect();
-    slices.sort_unstable_by_key(|(slice, _)| *slice);
-    Ok(slices)
 }
 
 /// Asks for keys and versions in the order of the key.
@@ -101,10 +74,9 @@ pub(super) async fn versions(
     connection: &Connection,
     table: &SourceTable,
     relation: &Relation,
-    base: i64,
     within: Option<RangeInclusive<i64>>,
 ) -> Result<RowStream> {
-    let (version, from) = (version(base), &relation.name);
+    let from = &relation.name;
     let mut bounds: Vec<i64> = Vec::new();
     let sql = match table.integer_key().map(quote) {
         Some(key) => {
@@ -112,11 +84,11 @@ pub(super) async fn versions(
                 bounds = vec![*range.start(), *range.end()];
                 format!("WHERE t.{key} BETWEEN $1::bigint AND $2::bigint")
             });
-            format!("SELECT {version}, t.{key}::bigint FROM {from} AS t {filter} ORDER BY t.{key}")
+            format!("SELECT {VERSION}, t.{key}::bigint FROM {from} AS t {filter} ORDER BY t.{key}")
         }
         None => {
             let texts = key_texts(table).join(", ");
-            format!("SELECT {version}, {texts} FROM {from} AS t ORDER BY {texts}")
+            format!("SELECT {VERSION}, {texts} FROM {from} AS t ORDER BY {texts}")
         }
     };
     let parameters = bounds.iter().map(|bound| bound as &(dyn ToSql + Sync));

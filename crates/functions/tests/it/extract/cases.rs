@@ -1,6 +1,6 @@
 //! The cases in which extractors by stamp lose rows, or alter them.
 
-use tidegate_formats::manifest::Role;
+use tidegate_formats::manifest::{Role, TableEntry};
 
 use super::shop::Shop;
 
@@ -36,6 +36,31 @@ async fn a_first_run_writes_everything_and_a_second_nothing() {
         assert!(second.is_none(), "{second:?}");
         assert_eq!(shop.objects().len(), objects, "nothing is written, nothing is overwritten");
         assert!(format!("{run:?}").contains("nothing has changed in 1 tables"), "{run:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_changed_is_found_in_a_large_table_too() {
+    // 120,001 rows in more than 64 MiB: Postgres is asked for what they come to in two halves. The key is not the first column.
+    let orders = format!(
+        "CREATE TABLE orders (note text NOT NULL, order_id bigint PRIMARY KEY);
+         WITH RECURSIVE n(i) AS (SELECT -20000 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+         INSERT INTO orders SELECT '{}', i FROM n;",
+        "x, ".repeat(230)
+    );
+    for mut shop in Shop::everywhere(&orders) {
+        let manifest = shop.extract().await.expect("a manifest");
+        assert_eq!(manifest.table("orders").map(TableEntry::rows), Some(120_001));
+        let (run, second) = shop.run().await;
+        assert!(second.is_none(), "what was computed here is what the database says: {run:?}");
+        shop.sql("UPDATE orders SET note = 'first' WHERE order_id = -20000");
+        shop.sql("UPDATE orders SET note = 'last' WHERE order_id = 99999");
+        shop.sql("INSERT INTO orders VALUES ('new', 200000)");
+        shop.sql("DELETE FROM orders WHERE order_id = 50");
+        let manifest = shop.extract().await.expect("a manifest");
+        assert_eq!(shop.lines(&manifest, "orders"), ["first,-20000", "last,99999", "new,200000"]);
+        assert_eq!(shop.deleted(&manifest, "orders"), ["50"]);
+        assert!(shop.run().await.1.is_none());
     }
 }
 
