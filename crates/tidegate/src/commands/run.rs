@@ -70,8 +70,9 @@ pub(crate) async fn run_on(here: &Here, project: &Project, stop: CancellationTok
                 stop.cancel();
                 ended
             };
-            let events = intake::keep_taking(desk, &intake, stop.clone());
-            let (ended, (), ()) = tokio::join!(works, events, intake::keep_taking(desk, &letters, stop.clone()));
+            let events = Box::pin(intake::keep_taking(desk, &intake, stop.clone()));
+            let given_up = Box::pin(intake::keep_taking(desk, &letters, stop.clone()));
+            let (ended, (), ()) = tokio::join!(works, events, given_up);
             ended?;
         }
         None => wired.engine.run(sources, stop).await?,
