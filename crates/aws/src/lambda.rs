@@ -38,10 +38,10 @@ pub struct Record {
 pub struct Attributes {
     /// How often it was received.
     #[serde(rename = "ApproximateReceiveCount", default)]
-    receives: String,
+    pub(crate) receives: String,
     /// When it was sent, in milliseconds since 1970.
     #[serde(rename = "SentTimestamp", default)]
-    sent: String,
+    pub(crate) sent: String,
 }
 
 impl Record {

@@ -8,6 +8,7 @@
 //! | the outbox in the state table (hop 7) | [`DynamoOutbox`] (`outbox/`) |
 //! | tables in DynamoDB (hop 7) | [`DynamoTables`] (`table/`) |
 //! | what S3 tells of objects, and what else the intake is sent (hop 1) | [`Message`] (`s3_event.rs`, `message.rs`) |
+//! | the same messages on a machine (hop 1) | [`IntakeQueue`] (`intake.rs`) |
 //! | a queue a function (hops 3 and 4) | [`SqsQueue`] (`queue/`) |
 //! | mails through Amazon SES (hop 7) | [`Ses`] (`mail.rs`) |
 //! | secrets; credentials of buckets | [`SecretsManager`] (`secrets.rs`), [`Credentials`] (`credentials.rs`) |
@@ -21,6 +22,7 @@ mod credentials;
 pub mod deploy;
 mod dynamo;
 mod error;
+mod intake;
 pub mod lambda;
 mod ledger;
 mod mail;
@@ -35,9 +37,10 @@ pub mod testing;
 
 pub use client::Client;
 pub use credentials::Credentials;
+pub use intake::IntakeQueue;
 pub use ledger::{DynamoLedger, Turn};
 pub use mail::Ses;
-pub use message::{Message, ReconcileMessage, RunMessage, TickMessage, versions_of};
+pub use message::{Listed, Message, ReconcileMessage, RunMessage, TickMessage, versions_of};
 pub use outbox::DynamoOutbox;
 pub use queue::{Clock, Received, SqsQueue};
 pub use s3_event::{S3Object, later, objects};

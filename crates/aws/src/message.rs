@@ -35,6 +35,28 @@ pub struct TickMessage {
 pub struct ReconcileMessage {
     /// When it was planned.
     pub planned: Timestamp,
+    /// Where a call before this one had to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Listed>,
+}
+
+/// How far a listing of buckets has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The bucket; those before it by name are done with.
+    pub bucket: String,
+    /// The last of its keys that was taken in.
+    pub key: String,
+}
+
+impl ReconcileMessage {
+    /// Its text.
+    ///
+    /// # Errors
+    /// Only by a mistake of ours.
+    pub(crate) fn text(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&serde_json::json!({ "reconcile": self }))
+    }
 }
 
 /// A message to the intake.

@@ -154,12 +154,13 @@ impl Engine {
         Ok(wait.clamp(Duration::from_millis(1), POLL))
     }
 
-    /// Works on one run that was leased elsewhere: claim, call, settle. The call ends within `at_most`, however long the function
-    /// may take by its own account.
+    /// Works on one run that was leased elsewhere for as long as `hold`: claim, call, settle, with a heartbeat that keeps the lease. The
+    /// call ends within `at_most`, however long the function may take by its own account.
     ///
     /// # Errors
     /// `Unavailable`: it could not be claimed, or its end not be recorded. The lease then ends by itself, and the run is tried again.
-    pub async fn work_on(self: &Arc<Self>, lease: Lease, at_most: Duration) -> Result<()> {
+    pub async fn work_on(self: &Arc<Self>, lease: Lease, hold: Duration, at_most: Duration) -> Result<()> {
+        let _heartbeat = AbortOnDropHandle::new(tokio::spawn(Arc::clone(self).keep_leases(hold)));
         let claim = self.wiring.ledger.claim(lease.run, &self.wiring.worker, self.now()).await;
         self.attempt_or_error(lease, claim, at_most).await
     }
@@ -209,21 +210,34 @@ impl Engine {
             if let Err(error) = self.recover().await {
                 tracing::warn!(%error, "what may not have reached the queue cannot be enqueued just now");
             }
-            let runs: Vec<_> = self.held().keys().copied().collect();
-            if runs.is_empty() {
-                continue;
-            }
-            let until = self.now().checked_add(LEASE).unwrap_or(Timestamp::MAX);
-            match self.wiring.queue.extend(&self.wiring.worker, runs, until).await {
-                Ok(lost) => {
-                    for run in lost {
-                        if let Some((_, cancel)) = self.held().get(&run) {
-                            cancel.cancel();
-                        }
+            self.extend_leases(LEASE).await;
+        }
+    }
+
+    /// The heartbeat alone, for leases that each last for `hold`.
+    async fn keep_leases(self: Arc<Self>, hold: Duration) {
+        loop {
+            tokio::time::sleep(hold / 3).await;
+            self.extend_leases(hold).await;
+        }
+    }
+
+    /// Moves the end of every lease held here; stops attempts whose lease is lost.
+    async fn extend_leases(&self, hold: Duration) {
+        let runs: Vec<_> = self.held().keys().copied().collect();
+        if runs.is_empty() {
+            return;
+        }
+        let until = self.now().checked_add(hold).unwrap_or(Timestamp::MAX);
+        match self.wiring.queue.extend(&self.wiring.worker, runs, until).await {
+            Ok(lost) => {
+                for run in lost {
+                    if let Some((_, cancel)) = self.held().get(&run) {
+                        cancel.cancel();
                     }
                 }
-                Err(error) => tracing::warn!(%error, "the heartbeat failed"),
             }
+            Err(error) => tracing::warn!(%error, "the heartbeat failed"),
         }
     }
 

@@ -87,6 +87,9 @@ pub struct Table {
     pub key: Vec<TableKey>,
     /// Declared columns; others are added as they appear.
     pub columns: Columns,
+    /// In DynamoDB: the most write units a second that one load uses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_wcu: Option<u32>,
 }
 
 /// A named database with tables of its own: one that is extracted from, or a warehouse.

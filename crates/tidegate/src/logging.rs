@@ -20,6 +20,9 @@ pub(crate) fn start(verbose: u8, quiet: bool, json: bool) {
             ["tidegate", "tidegate_engine", "tidegate_stores", "tidegate_functions", "tidegate_smtp"]
                 .map(|target| (target, ours)),
         );
+    // What the SDK of AWS could not find out is told by our own error, with what helps; its warnings beside that only confuse.
+    let of_sdk = if verbose > 0 { LevelFilter::WARN } else { LevelFilter::OFF };
+    let filter = filter.with_target("aws_", if verbose > 2 { ours } else { of_sdk });
     let is_terminal = std::io::stderr().is_terminal();
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && is_terminal;
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(verbose > 1);

@@ -39,6 +39,9 @@ const THREADS: usize = 2;
 /// Blocking threads beside those of runs: readers of the state, file systems.
 const SPARE_THREADS: usize = 4;
 
+/// How often a bucket on AWS is listed for what the intake queue has not told.
+const POLL_ON_AWS: Duration = Duration::from_secs(600);
+
 /// Drives a command that only asks: no further thread until something blocks.
 pub(crate) fn ask<F: Future>(future: F) -> Result<F::Output, Stop> {
     let runtime =
@@ -165,10 +168,19 @@ impl Wired {
         &self.worker
     }
 
-    /// A source that reports what is in a bucket and then what appears.
+    /// A source that reports what is in a bucket and then what appears. On AWS the intake queue tells that sooner, so the bucket is
+    /// only listed now and then.
     pub(crate) fn live(&self, name: &str) -> Option<Box<dyn EventSource>> {
         let bucket = self.engine.pipeline().buckets.get(name)?;
-        Some(watch::live(bucket, self.buckets.get(name)?, watch::POLL, Timestamp::now))
+        let poll = if self.local.is_some() { watch::POLL } else { POLL_ON_AWS };
+        Some(watch::live(bucket, self.buckets.get(name)?, poll, Timestamp::now))
+    }
+
+    /// A source that reports once what is in a bucket after this key.
+    #[cfg(feature = "aws")]
+    pub(crate) fn rest(&self, name: &str, after: &str) -> Option<Box<dyn EventSource>> {
+        let bucket = self.engine.pipeline().buckets.get(name)?;
+        Some(watch::rest(bucket, self.buckets.get(name)?, after, Timestamp::now))
     }
 
     /// A source that reports once what is in a bucket below `prefix`.

@@ -47,7 +47,7 @@ pub(crate) fn by_tidegate(endpoint: &str, file: &str) -> Done {
             Err(_) => Box::new(std::io::empty()),
         }),
         key: file.to_owned(),
-        spec: Table { name: "people".to_owned(), url: None, key, columns: Vec::new() },
+        spec: Table { name: "people".to_owned(), url: None, key, columns: Vec::new(), max_wcu: None },
         run: RunId::derive(&[file]),
         options: Arc::new(Options::default()),
         cancelled: Arc::new(|| false),

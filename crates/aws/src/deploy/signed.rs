@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tidegate_model::ErrorKind;
 use tidegate_stores::{Error, Result};
 
-use super::target::{Target, credentials};
+use super::target::Target;
 use super::xml;
 
 /// Tries of a request whose answer is that the service is not well.
@@ -177,7 +177,7 @@ impl Target {
         let cannot = |error: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Invalid, format!("a request to {} cannot be signed: {error}", request.service))
         };
-        let identity = credentials(&self.client).await?.into();
+        let identity = self.client.credentials().await?.into();
         let clock = self.client.config().time_source();
         let clock = clock.ok_or_else(|| cannot(&"there is no clock"))?;
         let mut settings = SigningSettings::default();

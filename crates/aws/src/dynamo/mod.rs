@@ -39,10 +39,14 @@ pub(crate) fn sdk(client: &Client) -> aws_sdk_dynamodb::Client {
 /// What `who` names decides which, so that those who collided do not collide again, and a test can be repeated.
 pub(crate) fn backoff(tried: u32, who: &impl Hash, longest: Duration) -> Duration {
     let bound = Duration::from_millis(20).saturating_mul(1 << tried.min(16)).min(longest);
+    bound.mul_f64(share(&(tried, who)))
+}
+
+/// A number from 0 up to 1 that `who` decides.
+pub(crate) fn share(who: &impl Hash) -> f64 {
     let mut hasher = DefaultHasher::new();
-    (tried, who).hash(&mut hasher);
-    let share = hasher.finish() >> 40;
-    bound.mul_f64(share as f64 / f64::from(1 << 24))
+    who.hash(&mut hasher);
+    (hasher.finish() >> 40) as f64 / f64::from(1 << 24)
 }
 
 #[cfg(test)]

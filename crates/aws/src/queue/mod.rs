@@ -3,11 +3,12 @@
 //! SQS gives a message to more than one now and then, and never says for whom it was: so a lease is a message and the turns that go
 //! with it ([`crate::Turn`]). What a run came to stands in the ledger; a message that comes again finds it there.
 //!
-//! Messages come in two ways. On a machine they are asked for ([`Queue::lease`], with long polling in `inbox.rs`), kept by heartbeats,
-//! and deleted. Lambda hands them over ([`SqsQueue::adopt`]) for longer than a call can last, and deletes them itself, all but those
-//! that are reported as failed.
+//! Messages come in two ways. On a machine they are asked for ([`Queue::lease`], with long polling in `inbox.rs`), and deleted. Lambda
+//! hands them over ([`SqsQueue::adopt`]), and deletes them itself, all but those that are reported as failed. Both ways heartbeats keep
+//! message and turns for a short while each, so that what a killed process held is soon another's.
 
 mod inbox;
+mod not_yet;
 mod send;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -28,8 +29,6 @@ use inbox::Inbox;
 
 /// The longest that SQS hides a message.
 const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 3_600);
-/// For how long a message whose turn has not come is left alone: this much for each time that it was received, no more than that.
-const NOT_YET: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -99,8 +98,8 @@ impl SqsQueue {
         *lock(&self.inner.trace) = header;
     }
 
-    /// Takes over a message that Lambda received, until the call must end. `None`: its turn has not come; it is hidden for a while
-    /// and must be reported as failed.
+    /// Takes over a message that Lambda received, for as long as `hold` and each heartbeat after it. `None`: its turn has not come; it
+    /// is hidden for a while and must be reported as failed.
     ///
     /// # Errors
     /// `Unavailable`; the message must be reported as failed, and comes again by itself.
@@ -109,15 +108,39 @@ impl SqsQueue {
         received: Received,
         at_most: usize,
         worker: &WorkerId,
-        until: Timestamp,
+        hold: Duration,
     ) -> Result<Option<Lease>> {
-        let (function, receives) = (received.message.function.clone(), received.receives);
-        let receipt = received.receipt.clone();
-        let lease = self.inner.begin(received, at_most, worker, until, true).await?;
-        if lease.is_none() {
-            self.hide(&function, &receipt, not_yet(receives)).await?;
+        let (function, receipt) = (received.message.function.clone(), received.receipt.clone());
+        let until = self.inner.now().checked_add(hold).unwrap_or(Timestamp::MAX);
+        match self.inner.begin(received, at_most, worker, until, true).await? {
+            Begun::Now(lease) => {
+                // Lambda hid it for longer than any call can last; a call that is killed must not keep it for so long.
+                if let Err(error) = self.hide(&function, &receipt, hold).await {
+                    self.abandon(&lease).await;
+                    return Err(error);
+                }
+                Ok(Some(lease))
+            }
+            Begun::Later(wait) => {
+                self.hide(&function, &receipt, wait).await?;
+                Ok(None)
+            }
         }
-        Ok(lease)
+    }
+
+    /// True if another run of the function and the group, or of a function that works on one at a time, is worked on just now: then a
+    /// message that waits has only waited for its turn.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn must_wait(&self, function: &str, group: &str) -> Result<bool> {
+        let now = self.inner.now();
+        for name in [turn_at(function, group), function.to_owned()] {
+            if self.inner.ledger.is_taken(&name, now).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Gives back the turns of a lease that nobody released or acknowledged; its message comes again by itself.
@@ -141,9 +164,16 @@ impl SqsQueue {
     }
 }
 
-/// For how long a message whose turn has not come waits.
-fn not_yet(receives: u32) -> Duration {
-    (NOT_YET.0 * receives.max(1)).min(NOT_YET.1)
+/// What became of a message that somebody would work on.
+enum Begun {
+    Now(Lease),
+    /// Its turn has not come; it is left alone for so long.
+    Later(Duration),
+}
+
+/// The name of the turn that runs of one function and one group share.
+fn turn_at(function: &str, group: &str) -> String {
+    format!("{function}@{group}")
 }
 
 impl Inner {
@@ -168,23 +198,23 @@ impl Inner {
         worker: &WorkerId,
         until: Timestamp,
         is_adopted: bool,
-    ) -> Result<Option<Lease>> {
+    ) -> Result<Begun> {
         let Received { message, receipt, receives } = received;
         let RunMessage { run, function, group } = message;
         // One message may be given to two, and even to one process twice.
         let holder = RunId::derive(&[&run.to_string(), &worker.0, &receipt]);
         let now = self.now();
-        let mut names = vec![format!("{function}@{group}")];
+        let mut names = vec![(turn_at(&function, &group), not_yet::AT_OBJECT)];
         if at_most == 1 {
-            names.push(function.clone());
+            names.push((function.clone(), not_yet::AT_FUNCTION));
         }
         let mut turns = Vec::new();
-        for name in names {
+        for (name, longest) in names {
             match self.ledger.take_turn(&name, 1, holder, now, until).await {
                 Ok(Some(turn)) => turns.push(turn),
                 Ok(None) => {
                     self.give_back(turns).await;
-                    return Ok(None);
+                    return Ok(Begun::Later(not_yet::wait(receives, &receipt, longest)));
                 }
                 Err(error) => {
                     self.give_back(turns).await;
@@ -194,7 +224,7 @@ impl Inner {
         }
         let held = Held { function: function.clone(), receipt, turns, receives, is_adopted };
         self.held().insert(run, held);
-        Ok(Some(Lease { run, function, worker: worker.clone(), receives }))
+        Ok(Begun::Now(Lease { run, function, worker: worker.clone(), receives }))
     }
 
     /// Turns that cannot be given back end by themselves.
@@ -225,11 +255,7 @@ impl Inner {
     /// Moves the end of one lease; false if it is lost.
     async fn extend_one(&self, run: RunId, until: Timestamp) -> Result<bool> {
         let found = self.held().get(&run).cloned();
-        let Some(Held { function, receipt, turns, is_adopted, .. }) = found else { return Ok(false) };
-        if is_adopted {
-            // Lambda hides a message for longer than a call can last.
-            return Ok(true);
-        }
+        let Some(Held { function, receipt, turns, .. }) = found else { return Ok(false) };
         for turn in &turns {
             if !self.ledger.keep_turn(turn, until).await? {
                 return Ok(false);
@@ -268,10 +294,10 @@ impl Queue for SqsQueue {
             let room = want.take.min(take - leases.len());
             let inbox = self.inner.inbox(&want.function, hold)?;
             for received in inbox.take(room) {
-                let (receipt, receives) = (received.receipt.clone(), received.receives);
+                let receipt = received.receipt.clone();
                 match self.inner.begin(received, want.at_most, worker, until, false).await? {
-                    Some(lease) => leases.push(lease),
-                    None => self.hide(&want.function, &receipt, not_yet(receives)).await?,
+                    Begun::Now(lease) => leases.push(lease),
+                    Begun::Later(wait) => self.hide(&want.function, &receipt, wait).await?,
                 }
             }
         }

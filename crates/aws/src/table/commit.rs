@@ -18,6 +18,7 @@ use super::item::{Item, Merged, merge, size};
 use super::layout::{Named, fit, key_attributes};
 use super::load::Written;
 use super::lookup::{Found, look_up};
+use super::pace::Pace;
 use super::scan::{key_json, keys_of};
 use super::spool::{Place, Spool, Spooled};
 use super::writer::Writer;
@@ -88,7 +89,8 @@ impl Commit<'_> {
         let who = u64::from(std::process::id());
         let [a, b, c, d, ..] = *self.load.run.as_bytes();
         let who = who << 32 | u64::from(u32::from_le_bytes([a, b, c, d]));
-        Writer::new(Arc::clone(&place.wire), self.table.dynamo.clone(), key, place.patience, who)
+        let pace = place.most.get(&self.table.name).map(|most| Pace::new(*most));
+        Writer::new(Arc::clone(&place.wire), self.table.dynamo.clone(), key, place.patience, who).paced(pace)
     }
 
     async fn is_empty(&self) -> Result<bool> {

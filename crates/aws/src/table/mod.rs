@@ -13,6 +13,7 @@ mod layout;
 mod load;
 mod lookup;
 mod number;
+mod pace;
 mod place;
 mod scan;
 mod seen;
@@ -21,6 +22,7 @@ mod spool;
 mod wire;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +49,18 @@ impl DynamoTables {
     /// no table is ever made: they are the stack's, or somebody's.
     pub fn new(client: &Client, state_table: String, name_of: NameOf) -> Self {
         Self { place: Arc::new(Place::new(client, state_table, name_of)) }
+    }
+
+    /// The same, but loads of these tables use at most so many write units a second each.
+    #[must_use]
+    pub fn paced(self, most: BTreeMap<String, u32>) -> Self {
+        match Arc::try_unwrap(self.place) {
+            Ok(mut place) => {
+                place.most = most;
+                Self { place: Arc::new(place) }
+            }
+            Err(place) => Self { place },
+        }
     }
 
     /// The same, but with less patience: at most so many requests in a row without an answer, giving up when nothing was taken

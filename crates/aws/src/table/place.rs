@@ -1,6 +1,7 @@
 //! What tables of one place share: the lines to DynamoDB, and the threads that drive them, because calls come from any runtime or
 //! from none.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, OnceLock, mpsc};
 
@@ -20,13 +21,15 @@ pub(super) struct Place {
     pub(super) wire: Arc<Wire>,
     pub(super) name_of: NameOf,
     pub(super) patience: Patience,
+    /// Write units a second that a load of a table may use.
+    pub(super) most: BTreeMap<String, u32>,
     background: OnceLock<Runtime>,
 }
 
 impl Place {
     pub(super) fn new(client: &Client, state_table: String, name_of: NameOf) -> Self {
         let (state, wire) = (StateTable::new(client, state_table), Arc::new(Wire::new(client)));
-        Self { state, wire, name_of, patience: Patience::default(), background: OnceLock::new() }
+        Self { state, wire, name_of, patience: Patience::default(), most: BTreeMap::new(), background: OnceLock::new() }
     }
 
     /// The SDK's client.

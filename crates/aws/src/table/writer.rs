@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::batch::{Batch, Closed, Row};
 use super::item::key_of;
+use super::pace::Pace;
 use super::wire::{Answer, Wire};
 use crate::dynamo::backoff;
 
@@ -70,6 +71,7 @@ pub(super) struct Writer {
     failures: u32,
     throttles: u32,
     pause: Option<Instant>,
+    pace: Option<Pace>,
     /// When it was last slowed down. What was sent before that says nothing new.
     slowed: Instant,
     taken: Instant,
@@ -99,11 +101,17 @@ impl Writer {
             failures: 0,
             throttles: 0,
             pause: None,
+            pace: None,
             slowed: Instant::now(),
             taken: Instant::now(),
             refused: Vec::new(),
             refusals: 0,
         }
+    }
+
+    /// The same at this pace.
+    pub(super) fn paced(self, pace: Option<Pace>) -> Self {
+        Self { pace, ..self }
     }
 
     /// A batch that has what waits already, as much as fits.
@@ -120,7 +128,11 @@ impl Writer {
     /// Sends a batch, once there is room.
     pub(super) async fn send(&mut self, batch: Batch) -> Result<()> {
         self.room().await?;
-        self.fly(batch.close());
+        let batch = batch.close();
+        if let Some(pace) = &mut self.pace {
+            pace.wait(batch.units()).await;
+        }
+        self.fly(batch);
         Ok(())
     }
 

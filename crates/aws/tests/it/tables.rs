@@ -289,6 +289,19 @@ async fn another_key_in_dynamodb_is_told_before_anything_is_written() {
 }
 
 #[tokio::test]
+async fn a_load_uses_no_more_than_its_table_allows() {
+    let Some(dynamo) = Dynamo::local() else { return };
+    let (state, name) = (dynamo.state_table().await, dynamo.table(&[("id", false)]).await);
+    let tables = DynamoTables::new(&dynamo.client().await, state, Arc::new(move |_: &str| name.clone()));
+    let table = tables.paced([("people".to_owned(), 100)].into()).table("people").await.unwrap();
+    let began = std::time::Instant::now();
+    let report = try_load(&table, load("1", PEOPLE), vec![people(0..300, "Ada")]).await.unwrap();
+    assert_eq!(report.inserted, 300);
+    // A hundred at once, and then a hundred a second.
+    assert!(began.elapsed() >= std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn two_loads_at_once_both_arrive() {
     let Some(dynamo) = Dynamo::local() else { return };
     let guarded = Guarded::new(&dynamo, no_faults()).await;

@@ -50,6 +50,7 @@ pub fn of_function(pipeline: &Pipeline, function: &Function) -> Vec<Statement> {
 /// What the role of the intake may do: take events and ticks, look into objects, and put runs into the queues of functions.
 pub fn of_intake(pipeline: &Pipeline) -> Vec<Statement> {
     let names = Names::of(pipeline);
+    let queues = pipeline.functions.iter().map(|function| arn::queue(&names.queue(&function.name)));
     let mut statements = vec![
         logs(&names.intake()),
         Statement::allow(
@@ -63,8 +64,8 @@ pub fn of_intake(pipeline: &Pipeline) -> Vec<Statement> {
         Statement::allow(
             "EnqueueRuns".to_owned(),
             &["sqs:SendMessage"],
-            pipeline.functions.iter().map(|function| arn::queue(&names.queue(&function.name))).collect(),
-            "put runs into the queues of their functions".to_owned(),
+            queues.chain([arn::queue(&names.intake())]).collect(),
+            "put runs into the queues of their functions, and the rest of a long listing into its own".to_owned(),
         ),
     ];
     for name in pipeline.watched_buckets() {

@@ -32,6 +32,7 @@ pub(crate) fn add(plan: &Plan<'_>, function: &Function, template: &mut Template)
         disk: function.aws.disk,
         seconds: call_seconds(function),
         mails: function.grants.mail,
+        is_recursive: false,
     };
     add_lambda(plan, &lambda, template);
     let at_once = function.concurrency.clamp(AT_ONCE.0, AT_ONCE.1);
@@ -56,6 +57,8 @@ pub(crate) struct Lambda<'a> {
     pub(crate) disk: u32,
     pub(crate) seconds: u64,
     pub(crate) mails: bool,
+    /// True if it may call itself again and again: Lambda else ends a line of sixteen calls.
+    pub(crate) is_recursive: bool,
 }
 
 /// Adds log group, role and function.
@@ -72,25 +75,23 @@ pub(crate) fn add_lambda(plan: &Plan<'_>, lambda: &Lambda<'_>, template: &mut Te
         ),
     );
     template.add(role.clone(), self::role("lambda.amazonaws.com", &lambda.statements, None));
-    template.add(
-        logical(lambda.id, "Function"),
-        Resource::new(
-            "AWS::Lambda::Function",
-            json!({
-                "FunctionName": lambda.name,
-                "Runtime": "provided.al2023",
-                "Handler": "bootstrap",
-                "Architectures": [reference("Architecture")],
-                "Code": { "S3Bucket": reference("CodeBucket"), "S3Key": reference("CodeKey") },
-                "Role": attribute(&role, "Arn"),
-                "MemorySize": lambda.memory,
-                "EphemeralStorage": { "Size": lambda.disk },
-                "Timeout": lambda.seconds,
-                "LoggingConfig": { "LogGroup": reference(&logs) },
-                "Environment": { "Variables": variables(plan, lambda) },
-            }),
-        ),
-    );
+    let mut properties = json!({
+        "FunctionName": lambda.name,
+        "Runtime": "provided.al2023",
+        "Handler": "bootstrap",
+        "Architectures": [reference("Architecture")],
+        "Code": { "S3Bucket": reference("CodeBucket"), "S3Key": reference("CodeKey") },
+        "Role": attribute(&role, "Arn"),
+        "MemorySize": lambda.memory,
+        "EphemeralStorage": { "Size": lambda.disk },
+        "Timeout": lambda.seconds,
+        "LoggingConfig": { "LogGroup": reference(&logs) },
+        "Environment": { "Variables": variables(plan, lambda) },
+    });
+    if lambda.is_recursive {
+        properties["RecursiveLoop"] = "Allow".into();
+    }
+    template.add(logical(lambda.id, "Function"), Resource::new("AWS::Lambda::Function", properties));
 }
 
 fn variables(plan: &Plan<'_>, lambda: &Lambda<'_>) -> Value {

@@ -6,7 +6,8 @@
 //!
 //! - an S3 event, direct or from EventBridge (`s3:TestEvent` is no event);
 //! - `{"tick":{"function":NAME,"planned":TIME}}` from a schedule;
-//! - `{"reconcile":{"planned":TIME}}`: list the buckets, for what notifications have missed;
+//! - `{"reconcile":{"planned":TIME}}`: list the buckets, for what notifications have missed; `"after":{"bucket":NAME,"key":KEY}` beside
+//!   `planned`, from the intake itself: go on from there;
 //! - a dead letter, which is a run's message or one of these: it ends in the failure log.
 
 use serde_json::{Value, json};
@@ -56,6 +57,8 @@ pub(crate) fn add(plan: &Plan<'_>, template: &mut Template) {
         disk: DISK,
         seconds: CALL_SECONDS,
         mails: false,
+        // A long listing is one call after the other, each sent by the one before. Loops of objects end by their hops.
+        is_recursive: true,
     };
     function::add_lambda(plan, &lambda, template);
     let id = "TidegateIntakeFunction";

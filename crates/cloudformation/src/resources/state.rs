@@ -14,8 +14,8 @@
 //! | newest version | `object#BUCKET/KEY` | `content` | `newest`, `seen`, `unrouted` if nobody took it; `event`, the newest with runs, and its `sha256` once it was read | | |
 //! | name of a function | `functions` | `NAME` | | | |
 //! | last tick | `function#NAME` | `tick` | `planned` | | |
-//! | turn | `function#NAME` | `turn#0000` | `run`, `until` | | |
-//! | turn at an object | `function#NAME@BUCKET/KEY` | `turn#0000` | `run`, `until` | | |
+//! | turn | `function#NAME` | `turn#0000` | `run`, `until`, `expires` | | |
+//! | turn at an object | `function#NAME@BUCKET/KEY` | `turn#0000` | `run`, `until`, `expires` | | |
 //! | counts | `function#NAME` | `counts#0` … `counts#f` | `succeeded`, `failed`, `superseded`, `rejected`, `last` | | |
 //! | columns of a table | `table#NAME` | `columns` | `columns` | | |
 //! | load of a table | `table#NAME` | `load#RUN` | `report`, `table` | | |
@@ -33,8 +33,9 @@
 //! transaction: the run's item on condition of its attempt, its outputs and refused rows, the newest version's content, the entry in
 //! the failure log, and the counts of the sixteenth that the first digit of the run's id names. What does not fit into a hundred items is
 //! written before, under its attempt, and is not seen until the run says that this attempt has ended it. Waiting and running runs
-//! are counted in the list. A **turn** is taken by a conditional update and ends by itself at `until`; a function of concurrency N has the turns
-//! below N, and its runs on one object (or its ticks) share one turn more. **Who loads or sends** counts `beat` up every five seconds; whose `beat` stands still for twenty is replaced.
+//! are counted in the list. A **turn** is taken by a conditional update, kept by heartbeats, and ends by itself at `until`; a function of
+//! concurrency 1 has one, and the runs of each function on one object (or its ticks) share one. DynamoDB deletes its item some time after
+//! `expires`, the seconds since 1970 of a day after its end; nothing else has that attribute, so nothing else is ever deleted. **Who loads or sends** counts `beat` up every five seconds; whose `beat` stands still for twenty is replaced.
 
 use serde_json::json;
 
@@ -46,6 +47,8 @@ use crate::template::Template;
 const BY_LIST: &str = "list";
 /// The index by object, and when.
 const BY_OBJECT: &str = "object";
+/// The attribute that says when DynamoDB may delete an item.
+const EXPIRES: &str = "expires";
 
 /// Reading more than single items.
 pub(crate) const READ_MANY: &[&str] = &["dynamodb:Query", "dynamodb:BatchGetItem"];
@@ -61,6 +64,9 @@ pub(crate) fn add(plan: &Plan<'_>, template: &mut Template) {
         .map(|name| json!({ "IndexName": name, "KeySchema": key(name, "at"), "Projection": { "ProjectionType": "ALL" } }))
         .collect();
     let attributes = ["pk", "sk", "at", BY_LIST, BY_OBJECT].map(text).to_vec();
-    let further = json!({ "GlobalSecondaryIndexes": indexes });
+    let further = json!({
+        "GlobalSecondaryIndexes": indexes,
+        "TimeToLiveSpecification": { "AttributeName": EXPIRES, "Enabled": true },
+    });
     template.add("TidegateState".to_owned(), dynamodb(&plan.names.state(), attributes, key("pk", "sk"), further));
 }

@@ -18,9 +18,13 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Takes the next run of a function from the queue, as whoever hands runs over has done.
 async fn leased(house: &House, function: &str) -> Lease {
+    leased_by("worker", house, function, HOUR).await.expect("a run waits")
+}
+
+async fn leased_by(worker: &str, house: &House, function: &str, hold: Duration) -> Option<Lease> {
     let wants = vec![Want { function: function.to_owned(), at_most: 9, take: 1 }];
-    let leases = house.state.lease(&WorkerId("worker".to_owned()), wants, 1, house.now(), HOUR).await.expect("leases");
-    leases.into_iter().next().expect("a run waits")
+    let leases = house.state.lease(&WorkerId(worker.to_owned()), wants, 1, house.now(), hold).await.expect("leases");
+    leases.into_iter().next()
 }
 
 async fn admitted(house: &House, key: &str) -> Arc<Engine> {
@@ -35,10 +39,10 @@ async fn a_run_that_was_leased_elsewhere_goes_the_same_way() {
     let house = House::new(ECHO).await;
     let engine = admitted(&house, "x").await;
     let lease = leased(&house, "copy").await;
-    engine.work_on(lease.clone(), HOUR).await.expect("its end");
+    engine.work_on(lease.clone(), HOUR, HOUR).await.expect("its end");
     assert_eq!(house.run().await.state, RunState::Succeeded);
     assert_eq!(house.objects("out").await["x"], "tide");
-    engine.work_on(lease, HOUR).await.expect("it is settled already");
+    engine.work_on(lease, HOUR, HOUR).await.expect("it is settled already");
     assert_eq!(house.probe.count("copy"), 1, "a message that comes again finds its run settled");
 }
 
@@ -47,11 +51,25 @@ async fn a_call_ends_before_its_machine_does_and_is_tried_again() {
     let house = House::new(&format!("{ECHO}timeout = \"10m\"\nwith = {{ does = \"hang\" }}\n")).await;
     let engine = admitted(&house, "x").await;
     let began = house.now();
-    engine.work_on(leased(&house, "copy").await, Duration::from_secs(7)).await.expect("its end");
+    engine.work_on(leased(&house, "copy").await, HOUR, Duration::from_secs(7)).await.expect("its end");
     assert_eq!(house.now().duration_since(began).as_secs(), 7);
     let run = house.run().await;
     assert_eq!((run.state, failure(&run).code.as_str()), (RunState::Waiting, "R0012"));
     assert!(failure(&run).reason.contains("within 7 s"), "{:?}", run.failure);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_kept_as_long_as_it_is_worked_on_and_is_soon_free_when_its_process_is_killed() {
+    let house = House::new(&format!("{ECHO}timeout = \"10m\"\nwith = {{ does = \"hang\" }}\n")).await;
+    let engine = admitted(&house, "x").await;
+    let hold = Duration::from_secs(15);
+    let lease = leased_by("worker", &house, "copy", hold).await.expect("a run waits");
+    let killed = tokio::spawn(async move { engine.work_on(lease, hold, HOUR).await });
+    tokio::time::sleep(4 * hold).await;
+    assert_eq!(leased_by("other", &house, "copy", hold).await, None, "heartbeats keep it");
+    killed.abort();
+    tokio::time::sleep(hold).await;
+    assert!(leased_by("other", &house, "copy", hold).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,7 +50,7 @@ impl House {
 
     fn at(tables: Box<dyn Tables>, key: &[(&str, ValueType)], folder: Option<tempfile::TempDir>) -> Self {
         let key = key.iter().map(|(name, value)| TableKey { name: (*name).to_owned(), value: *value }).collect();
-        let spec = model::Table { name: "people".to_owned(), url: None, key, columns: Vec::new() };
+        let spec = model::Table { name: "people".to_owned(), url: None, key, columns: Vec::new(), max_wcu: None };
         Self { tables, spec, runs: 0, _folder: folder }
     }
 

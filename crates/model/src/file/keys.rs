@@ -144,6 +144,13 @@ pub(crate) const TABLE: &[KeySpec] = &[
         "inferred from the data",
         "Declared columns and their types, in order. Others are added as they appear.",
     ),
+    key(
+        "max_wcu",
+        Takes::Value(OptionType::Integer(1, 1_000_000)),
+        "as fast as DynamoDB takes it",
+        "In DynamoDB: the most write units a second that one load uses, so that others who use the table have their share. Elsewhere \
+         it has no effect.",
+    ),
 ];
 
 /// `[database.NAME]`

@@ -71,7 +71,8 @@ pub(super) fn tables(
         let url = over.and_then(|over| over.url.as_ref()).or(raw.url.as_ref()).map(|url| url.value.clone());
         let (key, columns) = tables::columns(raw, report);
         let name = raw.name.value.clone();
-        checked.insert(name.clone(), Table { name, url, key, columns });
+        let max_wcu = raw.max_wcu.as_ref().and_then(|most| u32::try_from(most.value).ok());
+        checked.insert(name.clone(), Table { name, url, key, columns, max_wcu });
     }
     checked
 }

@@ -44,6 +44,7 @@ pub(super) struct RawTable {
     pub(super) url: Option<Spanned<Setting>>,
     pub(super) key: Option<Spanned<WordMap>>,
     pub(super) columns: WordMap,
+    pub(super) max_wcu: Option<Spanned<usize>>,
 }
 
 /// `[database.NAME]`, or its override by an environment.
@@ -233,7 +234,8 @@ fn read_table(name: Spanned<String>, item: &Item, title: &str, report: &mut Repo
     let url = section.setting("url", report);
     let key = section.words("key", report).flatten();
     let columns = section.words("columns", report).flatten().map_or_else(Vec::new, |columns| columns.value);
-    Some(RawTable { name, url, key, columns })
+    let max_wcu = section.integer("max_wcu", report);
+    Some(RawTable { name, url, key, columns, max_wcu })
 }
 
 /// The sections `database.NAME` of `parent`; `title` is what messages call them.

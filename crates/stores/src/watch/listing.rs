@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::time::{Instant, sleep_until};
 
@@ -25,6 +26,8 @@ pub(super) struct Listing {
     store: Arc<dyn ObjectStore>,
     /// Pause between listings; `None`: one listing.
     poll: Option<Duration>,
+    /// What comes up to here, this key included, is left out.
+    after: Option<Path>,
     known: Known,
     ready: Vec<Sighting>,
     /// An empty object that may be none.
@@ -50,6 +53,7 @@ impl Listing {
             scope,
             store: Arc::clone(store),
             poll,
+            after: None,
             known: Known::default(),
             ready: Vec::new(),
             doubtful: None,
@@ -59,10 +63,19 @@ impl Listing {
         }
     }
 
+    /// The same from behind a key.
+    pub(super) fn after(self, key: &str) -> Self {
+        Self { after: Path::parse(key).ok(), ..self }
+    }
+
     fn begin(&mut self) -> State {
         self.known.begin_listing();
-        let prefix = object_store::path::Path::parse(self.scope.directory()).ok().filter(|path| !path.is_root());
-        State::Listing { began: Instant::now(), objects: self.store.list(prefix.as_ref()) }
+        let prefix = Path::parse(self.scope.directory()).ok().filter(|path| !path.is_root());
+        let objects = match &self.after {
+            Some(after) => self.store.list_with_offset(prefix.as_ref(), after),
+            None => self.store.list(prefix.as_ref()),
+        };
+        State::Listing { began: Instant::now(), objects }
     }
 
     /// Takes an object that was listed, unless it is known.

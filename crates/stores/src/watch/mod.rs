@@ -75,6 +75,16 @@ pub fn once(bucket: &Bucket, open: &OpenBucket, prefix: &str, clock: Clock) -> B
     }
 }
 
+/// Reports once what is in the bucket after this key, as listings of S3 are ordered; of a directory, all of it.
+pub fn rest(bucket: &Bucket, open: &OpenBucket, after: &str, clock: Clock) -> Box<dyn EventSource> {
+    match &open.place {
+        Place::Directory(_) => once(bucket, open, "", clock),
+        Place::Memory | Place::S3 { .. } => {
+            Box::new(listing::Listing::new(Scope::new(bucket, ""), &open.store, None).after(after))
+        }
+    }
+}
+
 /// Which objects of a bucket are events.
 #[derive(Debug, Clone)]
 struct Scope {

@@ -76,7 +76,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         bar.end();
         Ok::<_, Stop>(sums)
     })??;
-    tell(here, args, sums)?;
+    tell(here, args, sums, project.aws.is_some())?;
     Ok(Exit::Done)
 }
 
@@ -174,7 +174,7 @@ async fn admit(wired: &Wired, args: &Args, objects: Objects<'_>, bar: &Bar) -> R
     Ok(sums)
 }
 
-fn tell(here: &Here, args: &Args, sums: Backfilled) -> Result<(), Stop> {
+fn tell(here: &Here, args: &Args, sums: Backfilled, is_on_aws: bool) -> Result<(), Stop> {
     if here.printer.json {
         return here.printer.document(&json!({
             "dry_run": args.dry_run,
@@ -195,7 +195,11 @@ fn tell(here: &Here, args: &Args, sums: Backfilled) -> Result<(), Stop> {
         grouped(sums.not_wanted),
         args.function
     ))?;
-    if sums.admitted > 0 && !args.dry_run {
+    if sums.admitted > 0 && !args.dry_run && is_on_aws {
+        here.printer.remark(
+            "the functions on AWS work on them; `tidegate status` in the same environment says how far they are",
+        );
+    } else if sums.admitted > 0 && !args.dry_run {
         here.printer.hint("tidegate run --once (a `tidegate run` that is under way takes them by itself)");
     } else if sums.done_before > 0 && sums.admitted == 0 {
         here.printer.remark("what is done under the present rules is not done again without `--again`");

@@ -65,7 +65,7 @@ pub(crate) fn run(here: &Here, args: Args) -> Result<Exit, Stop> {
     match args.what.unwrap_or(What::List(args.list)) {
         What::List(which) => list(here, outbox, &which),
         What::Show { id } => show(here, outbox, &id, &host(&project)),
-        What::Retry { ids, all } => retry(here, outbox, &ids, all),
+        What::Retry { ids, all } => retry(here, &project, outbox, &ids, all),
     }
 }
 
@@ -177,28 +177,38 @@ fn described(printer: &Printer, mail: &MailRecord, host: &str) -> String {
     text
 }
 
-fn retry(here: &Here, outbox: Option<Arc<dyn Outbox>>, ids: &[String], all: bool) -> Result<Exit, Stop> {
+fn retry(
+    here: &Here,
+    project: &Project,
+    outbox: Option<Arc<dyn Outbox>>,
+    ids: &[String],
+    all: bool,
+) -> Result<Exit, Stop> {
     let Some(outbox) = outbox else {
         return Err(Stop::new(ErrorKind::NotFound, "no mails were written yet"));
     };
     let now = jiff::Timestamp::now();
     let count = wiring::ask(async {
-        if all {
-            return Ok(outbox.retry(MailFilter::default(), now).await?);
-        }
         let mut found = Vec::new();
+        if all {
+            let filter = MailFilter { id_prefix: None, state: Some(MailState::Failed) };
+            found = outbox.list(filter, Page::first(u64::MAX)).await?;
+        }
         for id in ids {
             let mail = find(outbox.as_ref(), id).await?;
             if mail.state != MailState::Failed {
                 let reason = format!("mail {} has not failed, it is {}", short(mail.id), mail.state.as_str());
                 return Err(Stop::wrong(reason).help("only failed mails can be sent again"));
             }
-            found.push(mail.id);
+            found.push(mail);
         }
         let mut count = 0;
-        for id in found {
-            let filter = MailFilter { id_prefix: Some(id.to_string()), state: None };
+        for mail in &found {
+            let filter = MailFilter { id_prefix: Some(mail.id.to_string()), state: None };
             count += outbox.retry(filter, now).await?;
+        }
+        if let (Some(aws), Some(mail)) = (&project.aws, found.first()) {
+            aws.wake_sender(project, mail).await?;
         }
         Ok::<u64, Stop>(count)
     })??;
@@ -206,7 +216,7 @@ fn retry(here: &Here, outbox: Option<Arc<dyn Outbox>>, ids: &[String], all: bool
         here.printer.document(&json!({ "queued": count }))?;
     } else {
         here.printer.line(&format!("{} will be sent again", counted(count, "mail")))?;
-        if count > 0 {
+        if count > 0 && project.aws.is_none() {
             here.printer.hint("tidegate run --once, unless `tidegate run` works already");
         }
     }

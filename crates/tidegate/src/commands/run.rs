@@ -13,6 +13,8 @@ use tidegate_stores::{EventSource, FailureFilter, FailureRecord, Page, RunFilter
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Stop};
+#[cfg(feature = "aws")]
+use crate::lambda::intake::{self, Desk};
 use crate::output::{Printer, counted, grouped, short, shown};
 use crate::progress;
 use crate::project::{Here, Project};
@@ -58,6 +60,24 @@ pub(crate) async fn run_on(here: &Here, project: &Project, stop: CancellationTok
     let watched = project.pipeline.watched_buckets();
     let sources: Vec<Box<dyn EventSource>> = watched.iter().filter_map(|bucket| wired.live(bucket)).collect();
     here.printer.remark(&format!("{}; Ctrl-C stops", what_is_awaited(project)));
+    #[cfg(feature = "aws")]
+    match &project.aws {
+        Some(aws) => {
+            let (queue, intake, letters) = (aws.queue(project), aws.intake(), aws.dead_letters());
+            let desk = Desk { wired: &wired, queue: &queue, intake: &intake };
+            let works = async {
+                let ended = wired.engine.run(sources, stop.clone()).await;
+                stop.cancel();
+                ended
+            };
+            let events = Box::pin(intake::keep_taking(desk, &intake, stop.clone()));
+            let given_up = Box::pin(intake::keep_taking(desk, &letters, stop.clone()));
+            let (ended, (), ()) = tokio::join!(works, events, given_up);
+            ended?;
+        }
+        None => wired.engine.run(sources, stop).await?,
+    }
+    #[cfg(not(feature = "aws"))]
     wired.engine.run(sources, stop).await?;
     drop(alive);
     if let Some(stopped) = tally.stopped_by_output() {

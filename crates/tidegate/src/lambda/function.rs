@@ -8,7 +8,7 @@ use tidegate_model::{ErrorKind, Failure};
 use tidegate_stores::Result;
 use tokio_util::sync::CancellationToken;
 
-use super::{Opened, TO_SETTLE, until};
+use super::{HOLD, Opened, TO_SETTLE, until};
 
 /// Less time than this is not enough to send mails.
 const TO_MAIL: Duration = Duration::from_secs(5);
@@ -48,12 +48,11 @@ async fn work_on(
     };
     let run = message.run;
     let received = Received { message, receipt: record.receipt_handle.clone(), receives: record.receives() };
-    // The turn ends with the call, whatever becomes of it.
-    let Some(lease) = opened.queue.adopt(received, at_most, opened.wired.worker(), deadline).await? else {
+    let Some(lease) = opened.queue.adopt(received, at_most, opened.wired.worker(), HOLD).await? else {
         tracing::info!(%run, "its turn has not come");
         return Ok(false);
     };
-    let worked = opened.wired.engine.work_on(lease.clone(), until(deadline).saturating_sub(TO_SETTLE)).await;
+    let worked = opened.wired.engine.work_on(lease.clone(), HOLD, until(deadline).saturating_sub(TO_SETTLE)).await;
     // After an error it is still held.
     opened.queue.abandon(&lease).await;
     worked?;
@@ -79,6 +78,8 @@ async fn send_mails(opened: &Opened, function: &str, record: &Record, deadline: 
     let Some(outbox) = opened.wired.outbox.as_ref().filter(|_| mails) else { return Ok(true) };
     let left = until(deadline).saturating_sub(TO_SETTLE);
     if left > TO_MAIL {
+        // No heartbeat keeps it any more.
+        opened.queue.hide(function, &record.receipt_handle, until(deadline)).await?;
         let stop = CancellationToken::new();
         let end = async {
             tokio::time::sleep(left).await;

@@ -4,7 +4,7 @@
 //! asked; what is opened then stays open.
 
 mod function;
-mod intake;
+pub(crate) mod intake;
 mod log;
 
 use std::collections::BTreeSet;
@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_aws::lambda::{Invocation, serve};
-use tidegate_aws::{Client, SqsQueue};
+use tidegate_aws::lambda::{Invocation, Record, serve};
+use tidegate_aws::{Client, IntakeQueue, SqsQueue};
 use tidegate_model::{Address, ErrorKind, Function, Pipeline};
 use tidegate_stores::{Error, Result};
 use tokio::sync::OnceCell;
 
+use self::intake::Desk;
 use crate::exit::{Exit, Stop};
 use crate::output::Printer;
 use crate::project::{Here, Project, Reach};
@@ -27,8 +28,13 @@ use crate::wiring::{self, Wired};
 
 /// What the intake is called.
 const INTAKE: &str = "tidegate-intake";
+/// How long messages and turns are held without a heartbeat: so long a call that is killed keeps its objects waiting.
+const HOLD: Duration = Duration::from_secs(15);
 /// Time at the end of a call in which its result is noted.
 const TO_SETTLE: Duration = Duration::from_secs(4);
+
+/// Lambda ends every call then.
+const LONGEST: Duration = Duration::from_secs(900);
 
 /// What Lambda sets, without which there is nothing to ask.
 const VARIABLES: [&str; 4] = [
@@ -87,6 +93,8 @@ enum Role {
 struct Opened {
     wired: Wired,
     queue: Arc<SqsQueue>,
+    intake: IntakeQueue,
+    letters: IntakeQueue,
 }
 
 /// Answers one call with the messages that must come again.
@@ -97,9 +105,16 @@ async fn answer(
     invocation: Invocation,
 ) -> Result<Vec<String>> {
     let opened = opened.get_or_try_init(|| open(project)).await?;
+    let invocation = Invocation { deadline: believed(invocation.deadline), ..invocation };
     opened.queue.trace(invocation.trace.clone());
     match role {
-        Role::Intake => Ok(intake::take_in(opened, invocation).await),
+        Role::Intake => {
+            let desk = Desk { wired: &opened.wired, queue: &opened.queue, intake: &opened.intake };
+            let is_of = |record: &Record| opened.letters.is_called(record.queue_name());
+            let is_of_letters = invocation.records.first().is_some_and(is_of);
+            let from = if is_of_letters { &opened.letters } else { &opened.intake };
+            Ok(intake::take_call(desk, from, invocation).await)
+        }
         Role::Function(at_most, name) => Ok(function::work(opened, name, *at_most, invocation).await),
     }
 }
@@ -117,7 +132,7 @@ async fn open(project: &Project) -> Result<Opened> {
     let project = project.copied().on(OnAws::new(client, account, &project.pipeline, from));
     let Some(aws) = project.aws.clone() else { return Err(Error::new(ErrorKind::Bug, "AWS was lost")) };
     let wired = Wired::build(&project, Some(log::observer())).await.map_err(told)?;
-    Ok(Opened { wired, queue: aws.queue(&project) })
+    Ok(Opened { wired, queue: aws.queue(&project), intake: aws.intake(), letters: aws.dead_letters() })
 }
 
 fn watched(pipeline: &Pipeline) -> BTreeSet<String> {
@@ -136,6 +151,12 @@ fn variable(name: &str) -> Result<String, Stop> {
         Stop::wrong(format!("the variable `{name}` is not set"))
             .help("deploy with the template that `tidegate synth aws` makes")
     })
+}
+
+/// A deadline that is past when the call begins is none: `cargo lambda watch` counts its own from 1970.
+fn believed(deadline: Timestamp) -> Timestamp {
+    let now = Timestamp::now();
+    if deadline > now { deadline } else { now.checked_add(LONGEST).unwrap_or(Timestamp::MAX) }
 }
 
 /// How long from now until a moment.

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use tidegate_aws::{Client, Credentials, DynamoLedger, DynamoOutbox, DynamoTables, SecretsManager, Ses, SqsQueue};
+use tidegate_aws::{
+    Client, Credentials, DynamoLedger, DynamoOutbox, DynamoTables, IntakeQueue, SecretsManager, Ses, SqsQueue,
+};
 use tidegate_cloudformation::{Account, Names, placed};
 use tidegate_engine::{Clock, FollowUp, Post};
 use tidegate_model::{Address, ErrorKind, Failure, Mail, Pipeline, Setting};
 use tidegate_stores::bucket::Surroundings;
-use tidegate_stores::mail::{Courier, Outbox};
-use tidegate_stores::{Apart, Error, Ledger, Tables};
+use tidegate_stores::mail::{Courier, MailRecord, Outbox};
+use tidegate_stores::{Apart, Error, Item, Ledger, Queue, Tables};
 
 use super::Places;
 use crate::exit::Stop;
@@ -41,11 +43,12 @@ pub(crate) struct OnAws {
 /// Finds credentials, region and account from this machine.
 ///
 /// # Errors
-/// If there are none, or AWS does not take them.
+/// `D0201`: there are none, or AWS does not take them.
 pub(crate) fn find(pipeline: &Pipeline) -> Result<OnAws, Stop> {
+    let unknown = |error: Error| error.into_failure("D0201");
     super::ask(async {
-        let client = Client::find(None).await?;
-        let account = client.account().await?;
+        let client = Client::find(None).await.map_err(unknown)?;
+        let (_, account) = client.who().await.map_err(unknown)?;
         Ok::<_, Stop>(OnAws::new(client, account, pipeline, None))
     })?
 }
@@ -100,6 +103,16 @@ impl OnAws {
         Arc::clone(queue)
     }
 
+    /// The queue of events and ticks.
+    pub(crate) fn intake(&self) -> IntakeQueue {
+        IntakeQueue::new(&self.client, self.queue_url(&self.names.intake()))
+    }
+
+    /// The queue of what the queues of functions gave up.
+    pub(crate) fn dead_letters(&self) -> IntakeQueue {
+        IntakeQueue::new(&self.client, self.queue_url(&self.names.dead_letters()))
+    }
+
     /// SQS tells queues apart by account and name; where it is asked says the client.
     fn queue_url(&self, name: &str) -> String {
         let end = if self.account.partition == "aws-cn" { ".cn" } else { "" };
@@ -116,7 +129,9 @@ impl OnAws {
         });
         let places: BTreeMap<String, String> = urls.collect();
         let name_of = move |name: &str| places.get(name).cloned().unwrap_or_else(|| name.to_owned());
-        Arc::new(DynamoTables::new(&self.client, self.names.state(), Arc::new(name_of)))
+        let most = project.pipeline.tables.iter().filter_map(|(name, table)| Some((name.clone(), table.max_wcu?)));
+        let tables = DynamoTables::new(&self.client, self.names.state(), Arc::new(name_of));
+        Arc::new(tables.paced(most.collect()))
     }
 
     /// The outbox.
@@ -125,6 +140,21 @@ impl OnAws {
     /// `Unavailable`, or if there is no state table.
     pub(crate) fn outbox(&self) -> Result<Arc<dyn Outbox>, Stop> {
         Ok(Arc::new(super::ask(DynamoOutbox::open(&self.client, self.names.state()))??))
+    }
+
+    /// Makes a function send what waits in the outbox: the one that wrote `mail`, or else another that mails. Nothing else wakes them. It
+    /// finds the run settled, and sends mails after it as after every run.
+    ///
+    /// # Errors
+    /// `Unavailable`; the mails then wait for the next run of a function that mails.
+    pub(crate) async fn wake_sender(&self, project: &Project, mail: &MailRecord) -> Result<(), Stop> {
+        let mut senders = project.pipeline.functions.iter().filter(|function| function.grants.mail);
+        let Some(function) = senders.clone().find(|each| each.name == mail.function).or_else(|| senders.next()) else {
+            return Ok(());
+        };
+        let (function, group) = (function.name.clone(), mail.run.to_string());
+        let item = Item { run: mail.run, function, group, due: Timestamp::now() };
+        Ok(self.queue(project).enqueue(vec![item]).await?)
     }
 
     /// The value of a secret; AWS is asked once.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_engine::Clock;
 use tidegate_model::{Failure, Pipeline};
 use tidegate_stores::bucket::Surroundings;
-use tidegate_stores::mail::Outbox;
+use tidegate_stores::mail::{MailRecord, Outbox};
 use tidegate_stores::{Ledger, Tables};
 
 use super::Places;
@@ -40,6 +40,10 @@ impl OnAws {
     }
 
     pub(crate) fn outbox(&self) -> Result<Arc<dyn Outbox>, Stop> {
+        match *self {}
+    }
+
+    pub(crate) async fn wake_sender(&self, _: &Project, _: &MailRecord) -> Result<(), Stop> {
         match *self {}
     }
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::ministack::python;
+use crate::cloud::python;
 use crate::place::{Place, repository};
 
 const AS_JSON: &str = "import json, sys, yaml; print(json.dumps(yaml.load(open(sys.argv[1]), Loader=yaml.BaseLoader)))";

@@ -12,14 +12,15 @@ fn rows(cloud: &Cloud, place: &Place, table: &str) -> String {
 }
 
 /// How many runs of a function have come to this.
-fn count(cloud: &Cloud, place: &Place, function: &str, state: &str) -> u64 {
+pub(crate) fn count(cloud: &Cloud, place: &Place, function: &str, state: &str) -> u64 {
     let status = cloud.json(place, &["--env", "aws", "status"]);
     let functions = status["functions"].as_array().unwrap_or_else(|| panic!("{status}"));
     let function = functions.iter().find(|each| each["function"] == function).unwrap();
     function[state].as_u64().unwrap()
 }
 
-fn wait_for(cloud: &Cloud, place: &Place, function: &str, state: &str, runs: u64) {
+/// Waits until so many runs of a function have come to this.
+pub(crate) fn wait_for(cloud: &Cloud, place: &Place, function: &str, state: &str, runs: u64) {
     cloud.until(&format!("{runs} runs of `{function}` {state}"), || {
         (count(cloud, place, function, state) >= runs).then_some(())
     });
@@ -50,7 +51,7 @@ fn a_csv_that_lands_in_a_bucket_becomes_rows_of_a_table_and_the_stack_goes_witho
 }
 
 /// One function, which runs a script on each object.
-fn scripted(script: &str, further: &str) -> Place {
+pub(crate) fn scripted(script: &str, further: &str) -> Place {
     let place = Place::with(&format!(
         "[pipeline]\nname = \"scripted\"\n[bucket.raw]\n[bucket.out]\n[function.work]\non = {{ created = \"raw\", keys = \"**/*.csv\" }}\n\
          run = \"command\"\ninto = \"out\"\nwith = {{ program = [\"sh\", \"work.sh\"] }}\n{further}"
@@ -127,7 +128,7 @@ fn an_event_that_is_told_again_and_again_has_one_effect() {
     let bridged = json!({ "detail-type": "Object Created", "source": "aws.s3", "detail": {
         "bucket": { "name": format!("scripted-raw-{}", cloud.account) }, "object": { "key": "a.csv", "size": 4, "etag": etag } } });
     let listing = json!({ "reconcile": { "planned": "2026-01-01T00:00:00Z" } });
-    let intake = format!("{}/{}/scripted-tidegate-intake", cloud.url(), cloud.account);
+    let intake = cloud.queue("scripted-tidegate-intake");
     let send = |text: &str| cloud.call("sqs", "send_message", json!({ "QueueUrl": intake, "MessageBody": text }));
     for _ in 0..3 {
         for message in [&event, &wrapped, &bridged, &listing] {
@@ -139,11 +140,7 @@ fn an_event_that_is_told_again_and_again_has_one_effect() {
     cloud.until("what cannot be read is told", || {
         cloud.json(&place, &["--env", "aws", "failures"]).to_string().contains("R0015").then_some(())
     });
-    cloud.until("everything was taken in", || {
-        let told = cloud.call("sqs", "get_queue_attributes", json!({ "QueueUrl": intake, "AttributeNames": ["All"] }));
-        let none = |name: &str| told["Attributes"][name] == "0";
-        (none("ApproximateNumberOfMessages") && none("ApproximateNumberOfMessagesNotVisible")).then_some(())
-    });
+    cloud.until("everything was taken in", || (cloud.messages("scripted-tidegate-intake") == 0).then_some(()));
     let runs = cloud.json(&place, &["--env", "aws", "runs"]);
     assert_eq!((runs.as_array().map(Vec::len), runs[0]["attempts"].as_u64()), (Some(1), Some(1)), "{runs}");
 }
@@ -160,7 +157,7 @@ fn a_run_that_nobody_could_work_on_ends_in_the_failure_log_and_is_retried_from_a
     };
     // It is told to be a function that its pipeline does not have, so it never starts.
     environment("nobody");
-    let url = format!("{}/{}/scripted-work", cloud.url(), cloud.account);
+    let url = cloud.queue("scripted-work");
     let letters = format!("arn:aws:sqs:us-east-1:{}:scripted-tidegate-dead-letters", cloud.account);
     let redrive = json!({ "deadLetterTargetArn": letters, "maxReceiveCount": 2 }).to_string();
     let attributes = json!({ "VisibilityTimeout": "1", "RedrivePolicy": redrive });
@@ -194,11 +191,7 @@ fn a_laptop_works_on_the_same_queues_and_buckets() {
     let place = scripted("cp \"$TIDEGATE_OBJECT\" \"$TIDEGATE_OUTPUT/$TIDEGATE_KEY\"\n", "concurrency = 1\n");
     cloud.deploy(&place, &Program::Linked, &[]);
     // The functions of the stack are kept from working.
-    for mapping in
-        cloud.call("lambda", "list_event_source_mappings", json!({}))["EventSourceMappings"].as_array().unwrap()
-    {
-        cloud.call("lambda", "update_event_source_mapping", json!({ "UUID": mapping["UUID"], "Enabled": false }));
-    }
+    cloud.change_mappings(None, &json!({ "Enabled": false }));
     let file = place.path("some.csv");
     std::fs::write(&file, "a,b\n").unwrap();
     cloud.run(&place, &["--env", "aws", "put", file.to_str().unwrap(), "raw"]).ends(0);

@@ -3,7 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what cannot be done ends it")]
 
 mod bathymetry;
+#[cfg(all(feature = "aws", unix))]
+mod cargo_lambda;
 mod cloud;
+mod cloud_batches;
+#[cfg(feature = "aws")]
+mod cloud_conservation;
+#[cfg(all(feature = "aws", unix))]
+mod cloud_laptop;
 mod cloud_templates;
 #[cfg(feature = "aws")]
 mod deploy;

@@ -98,8 +98,7 @@ impl Place {
 
     /// Starts a command and leaves it running; it is killed when the test ends.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
-        let child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Running(Some(child))
+        Running::of(&mut self.command(args))
     }
 
     /// Waits until `holds`, asked again and again, is true; fails the test if it never is.
@@ -151,6 +150,11 @@ impl Ran {
 pub(crate) struct Running(Option<Child>);
 
 impl Running {
+    /// Starts a command.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+
     /// Sends it a signal by number.
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

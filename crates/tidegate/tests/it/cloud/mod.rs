@@ -38,8 +38,9 @@ pub(crate) struct Cloud {
     port: u16,
 }
 
+/// The Python of the services; `None`, and told, if there is none and need not be.
 #[expect(clippy::print_stderr, reason = "people are told what was not tested")]
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let services = std::env::var_os("TIDEGATE_TEST_SERVICES").map(PathBuf::from);
     let python = services.map(|services| services.join("bin/python")).filter(|python| python.is_file());
     if python.is_none() {
@@ -96,7 +97,8 @@ impl Cloud {
         self.ask(service, call, &with).unwrap_or_else(|error| panic!("{service} {call} {with}: {error}"))
     }
 
-    fn settings(&self, command: &mut Command) {
+    /// Logs a command in to this account.
+    pub(crate) fn settings(&self, command: &mut Command) {
         for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API"] {
             command.env_remove(name);
         }
@@ -112,11 +114,16 @@ impl Cloud {
         command.envs(settings);
     }
 
-    /// Runs tidegate from a laptop that is logged in to this account.
-    pub(crate) fn run(&self, place: &Place, args: &[&str]) -> Ran {
+    /// The command of a laptop that is logged in to this account, ready to be started.
+    pub(crate) fn command(&self, place: &Place, args: &[&str]) -> Command {
         let mut command = place.command(args);
         self.settings(&mut command);
-        Ran::of(command.output().unwrap())
+        command
+    }
+
+    /// Runs tidegate from a laptop that is logged in to this account.
+    pub(crate) fn run(&self, place: &Place, args: &[&str]) -> Ran {
+        Ran::of(self.command(place, args).output().unwrap())
     }
 
     /// The same, and what it printed as JSON.
@@ -204,11 +211,51 @@ impl Cloud {
         self.call("s3", "put_object", json!({ "Bucket": bucket, "Key": key, "Body": content }));
     }
 
+    /// Where a queue of the stack is.
+    pub(crate) fn queue(&self, name: &str) -> String {
+        format!("{}/{}/{name}", self.url(), self.account)
+    }
+
+    /// How many messages of a queue wait or are worked on.
+    pub(crate) fn messages(&self, queue: &str) -> u64 {
+        let asked = json!({ "QueueUrl": self.queue(queue), "AttributeNames": ["All"] });
+        let told = self.call("sqs", "get_queue_attributes", asked);
+        let names = ["", "NotVisible", "Delayed"].map(|end| format!("ApproximateNumberOfMessages{end}"));
+        names.iter().map(|name| told["Attributes"][name].as_str().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    /// Changes what calls a function with the messages of a queue, or all of them.
+    pub(crate) fn change_mappings(&self, function: Option<&str>, change: &Value) {
+        let told = self.call("lambda", "list_event_source_mappings", json!({}));
+        for mapping in told["EventSourceMappings"].as_array().unwrap() {
+            let is_meant = |name: &str| mapping["FunctionArn"].as_str().unwrap().ends_with(&format!(":{name}"));
+            if function.is_none_or(is_meant) {
+                let mut wish = change.clone();
+                wish["UUID"] = mapping["UUID"].clone();
+                self.call("lambda", "update_event_source_mapping", wish);
+            }
+        }
+    }
+
     /// Messages of a queue come again so many seconds after they were received.
     pub(crate) fn hide_for(&self, queue: &str, seconds: u64) {
-        let url = format!("{}/{}/{queue}", self.url(), self.account);
         let attributes = json!({ "VisibilityTimeout": seconds.to_string() });
-        self.call("sqs", "set_queue_attributes", json!({ "QueueUrl": url, "Attributes": attributes }));
+        self.call("sqs", "set_queue_attributes", json!({ "QueueUrl": self.queue(queue), "Attributes": attributes }));
+    }
+
+    /// Kills every function of this account that runs just now, with what it has started; how many processes those were.
+    pub(crate) fn kill_functions(&self) -> u64 {
+        let mut killed = 0;
+        let account = format!("TIDEGATE_ACCOUNT={}", self.account);
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            let is_ours = environment.split(|byte| *byte == 0).any(|variable| variable == account.as_bytes());
+            if let Some(process) = rustix::process::Pid::from_raw(id).filter(|_| is_ours) {
+                killed += u64::from(rustix::process::kill_process(process, rustix::process::Signal::KILL).is_ok());
+            }
+        }
+        killed
     }
 
     /// What MiniStack tells of mails that SES has taken.
