@@ -139,12 +139,7 @@ impl Snapshot for PostgresSnapshot {
         }
     }
 
-    async fn everything(
-        &mut self,
-        table: &SourceTable,
-        take: TakeCsv<'_>,
-        slices: TakeSlices<'_>,
-    ) -> Result<Digest> {
+    async fn everything(&mut self, table: &SourceTable, take: TakeCsv<'_>, slices: TakeSlices<'_>) -> Result<Digest> {
         everything::read(&self.connection, table, self.relation(table)?, take, slices).await
     }
 

@@ -150,8 +150,7 @@ impl Session for PostgresSession {
         let mut encoder = binary::Encoder::new(columns)?;
         let copy = runtime.block_on(connection.copy_in(&sql)).map_err(|error| failed(&sql, error))?;
         let mut copy = Box::pin(copy);
-        let mut feed =
-            |bytes: Bytes| runtime.block_on(copy.as_mut().feed(bytes)).map_err(|error| failed(&sql, error));
+        let mut feed = |bytes: Bytes| runtime.block_on(copy.as_mut().feed(bytes)).map_err(|error| failed(&sql, error));
         // Batches are asked for outside of the runtime: whoever gives them may block.
         for arrays in batches {
             let arrays = arrays?;

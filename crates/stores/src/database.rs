@@ -187,12 +187,7 @@ pub trait Snapshot: Send {
     ///
     /// # Errors
     /// `Unavailable`, `Denied`; `Bug` if the table has another key; what `take` and `slices` say.
-    async fn everything(
-        &mut self,
-        table: &SourceTable,
-        take: TakeCsv<'_>,
-        slices: TakeSlices<'_>,
-    ) -> Result<Digest>;
+    async fn everything(&mut self, table: &SourceTable, take: TakeCsv<'_>, slices: TakeSlices<'_>) -> Result<Digest>;
 
     /// Ends the snapshot; nothing in the database waits for it any more. One that is dropped ends, too, but later.
     async fn end(self: Box<Self>);

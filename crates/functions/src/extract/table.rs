@@ -191,7 +191,8 @@ impl Job<'_> {
         header(&mut output, table.columns.iter().map(|column| column.name.as_str()))?;
         let mut writer = KeysWriter::new(self.create(table, ".keys").await?, true);
         let mut write = |bytes: &[u8]| output.write_all(bytes).map_err(cannot_write);
-        let mut keep = |slice: i64, digest, rows: &[RowVersion]| writer.write(slice, digest, rows).map_err(cannot_write);
+        let mut keep =
+            |slice: i64, digest, rows: &[RowVersion]| writer.write(slice, digest, rows).map_err(cannot_write);
         let all = self.snapshot.everything(table, &mut write, &mut keep).await.map_err(database_failure)?;
         let objects = self.finish(output, all.rows)?;
         Ok((objects, writer.finish(self.context, self.preview)?, all))

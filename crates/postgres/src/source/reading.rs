@@ -52,11 +52,7 @@ pub(super) fn digest_of(row: &Row, first: usize) -> Digest {
     Digest { rows: rows.cast_unsigned(), sum: sum.cast_unsigned() }
 }
 
-pub(super) async fn digest(
-    connection: &Connection,
-    table: &SourceTable,
-    relation: &Relation,
-) -> Result<Digest> {
+pub(super) async fn digest(connection: &Connection, table: &SourceTable, relation: &Relation) -> Result<Digest> {
     let sum = if table.key.is_empty() {
         // Equal rows would cancel each other out.
         "(coalesce(sum(pg_catalog.hashtextextended(t::text COLLATE \"C\", 0)), 0) % 9223372036854775807)::bigint"

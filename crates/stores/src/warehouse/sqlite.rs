@@ -16,9 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 use tidegate_model::ErrorKind;
 
 use super::load::SqlWarehouse;
-use super::session::{
-    Dialect, ExistingColumn, Relation, Session, Sessions, Suspended, TextRow, WriteTo, list, quoted,
-};
+use super::session::{Dialect, ExistingColumn, Relation, Session, Sessions, Suspended, TextRow, WriteTo, list, quoted};
 use super::text::text_of;
 use super::types::ColumnType;
 use crate::{Error, Result};

@@ -62,7 +62,8 @@ pub(super) fn fill(session: &mut dyn Session, incoming: &mut Incoming<'_>, mut r
     let (key_columns, mut gone) = (shape.key_columns(), 0);
     while let Some(batch) = incoming.peek()? {
         if batch.is_new {
-            rows += session.write(WriteTo::Temporary(STAGE), &shape.columns, &mut incoming.each(|batch| batch.is_new))?;
+            rows +=
+                session.write(WriteTo::Temporary(STAGE), &shape.columns, &mut incoming.each(|batch| batch.is_new))?;
         } else {
             gone += session.write(WriteTo::Temporary(GONE), &key_columns, &mut incoming.each(|batch| !batch.is_new))?;
         }

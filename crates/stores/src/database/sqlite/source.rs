@@ -192,12 +192,7 @@ impl Snapshot for SqliteSnapshot {
         .await
     }
 
-    async fn everything(
-        &mut self,
-        table: &SourceTable,
-        take: TakeCsv<'_>,
-        slices: TakeSlices<'_>,
-    ) -> Result<Digest> {
+    async fn everything(&mut self, table: &SourceTable, take: TakeCsv<'_>, slices: TakeSlices<'_>) -> Result<Digest> {
         let table = table.clone();
         let work = move |connection: &Connection, give: &mut dyn FnMut(Piece) -> Result<()>| {
             everything(connection, &table, give)
@@ -289,7 +284,8 @@ fn everything(
     let mut statement =
         connection.prepare(&format!("SELECT {columns}, CAST({key} AS TEXT) FROM main.{from} ORDER BY {key}"))?;
     let (forms, count, mut all) = (text::forms(table), table.columns.len(), Digest::default());
-    let (mut lines, mut slice, mut digest, mut versions) = (Vec::with_capacity(CHUNK), 0, Digest::default(), Vec::new());
+    let (mut lines, mut slice, mut digest, mut versions) =
+        (Vec::with_capacity(CHUNK), 0, Digest::default(), Vec::new());
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let key = row.get::<_, Option<String>>(count)?.ok_or_else(|| no_key(table))?;
