@@ -74,20 +74,11 @@ impl Engine {
         let mut is_first = true;
         loop {
             let mut unread = None;
-            let listing = self.admit_buckets(std::mem::replace(&mut buckets, fed.clone()), &list, &mut unread, &stop);
-            let round = if fed.is_empty() {
-                // What is made is not listed, so that work need not wait for the end of the listing.
-                let listed = CancellationToken::new();
-                let listing = async {
-                    let _over = listed.clone().drop_guard();
-                    listing.await
-                };
-                tokio::try_join!(listing, self.work(Until::DrainedAfter(listed.clone()), stop.clone()))?.0
-            } else {
-                let round = listing.await?;
-                self.work(Until::Drained, stop.clone()).await?;
-                round
-            };
+            let mut round = Intake::default();
+            for bucket in std::mem::replace(&mut buckets, fed.clone()) {
+                round += self.admit_all(list(bucket), &mut unread, &stop).await?;
+            }
+            self.work(Until::Drained, stop.clone()).await?;
             let found_new = round.admitted + round.unrouted + round.unchanged > 0;
             // What was known in a later round is what this call has just worked on.
             total += Intake { known: if is_first { round.known } else { 0 }, ..round };
@@ -97,24 +88,6 @@ impl Engine {
             }
             is_first = false;
         }
-    }
-
-    /// Hops 1 to 3 for all that is in these buckets.
-    async fn admit_buckets<L>(
-        &self,
-        buckets: Vec<&str>,
-        list: &L,
-        unread: &mut Option<Error>,
-        stop: &CancellationToken,
-    ) -> Result<Intake>
-    where
-        L: Fn(&str) -> Box<dyn EventSource>,
-    {
-        let mut total = Intake::default();
-        for bucket in buckets {
-            total += self.admit_all(list(bucket), unread, stop).await?;
-        }
-        Ok(total)
     }
 
     /// Hops 1 to 3 for all that a source reports until it ends: while some are admitted, the next are looked into. `unread` is the
@@ -127,17 +100,21 @@ impl Engine {
     ) -> Result<Intake> {
         let (mut total, mut under_way, mut is_over) = (Intake::default(), FuturesOrdered::new(), false);
         loop {
-            while !is_over && under_way.len() < ADMITTED_AT_ONCE {
-                let sightings = source.next().await?;
-                is_over = sightings.is_empty() || stop.is_cancelled();
-                if !is_over {
-                    under_way.push_back(self.admit_readable(objects_of(&sightings)));
+            tokio::select! {
+                sightings = source.next(), if !is_over && under_way.len() < ADMITTED_AT_ONCE => {
+                    let sightings = sightings?;
+                    is_over = sightings.is_empty() || stop.is_cancelled();
+                    if !is_over {
+                        under_way.push_back(self.admit_readable(objects_of(&sightings)));
+                    }
                 }
+                Some(admitted) = under_way.next() => {
+                    let (intake, reason) = admitted?;
+                    total += intake;
+                    *unread = unread.take().or(reason);
+                }
+                else => return Ok(total),
             }
-            let Some(admitted) = under_way.next().await else { return Ok(total) };
-            let (intake, reason) = admitted?;
-            total += intake;
-            *unread = unread.take().or(reason);
         }
     }
 

@@ -17,33 +17,12 @@ use crate::order::Turns;
 const POLL: Duration = Duration::from_secs(1);
 
 /// When a worker ends.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
     /// Once it is stopped.
     Stopped,
     /// Once nothing waits any more for the functions of the pipeline, retries included, or it is stopped.
     Drained,
-    /// The same, but not before this is cancelled: until then more may come.
-    DrainedAfter(CancellationToken),
-}
-
-impl Until {
-    /// True if it ends once nothing waits any more.
-    fn may_end(&self) -> bool {
-        match self {
-            Self::Stopped => false,
-            Self::Drained => true,
-            Self::DrainedAfter(token) => token.is_cancelled(),
-        }
-    }
-
-    /// Completes when it becomes one that may end.
-    async fn to_end(&self) {
-        match self {
-            Self::DrainedAfter(token) if !token.is_cancelled() => token.cancelled().await,
-            _ => std::future::pending().await,
-        }
-    }
 }
 
 impl Engine {
@@ -56,14 +35,14 @@ impl Engine {
         let mut tasks: JoinSet<String> = JoinSet::new();
         // It must not outlive the attempts, or their leases would never end.
         let _heartbeat = AbortOnDropHandle::new(tokio::spawn(Arc::clone(self).keep_alive()));
-        let result = self.work_until(&until, &stop, &mut tasks).await;
+        let result = self.work_until(until, &stop, &mut tasks).await;
         self.end_attempts(&mut tasks).await;
         result
     }
 
     async fn work_until(
         self: &Arc<Self>,
-        until: &Until,
+        until: Until,
         stop: &CancellationToken,
         tasks: &mut JoinSet<String>,
     ) -> Result<()> {
@@ -86,7 +65,7 @@ impl Engine {
     /// Leases, starts what was leased, and waits for something to change. True once drained.
     async fn one_round(
         self: &Arc<Self>,
-        until: &Until,
+        until: Until,
         names: &[String],
         turns: &mut Turns,
         stop: &CancellationToken,
@@ -113,7 +92,7 @@ impl Engine {
             *turns.busy.entry(lease.function.clone()).or_default() += 1;
             tasks.spawn(Arc::clone(self).attempt(lease, claim));
         }
-        if until.may_end() && tasks.is_empty() && self.is_drained(now).await? {
+        if until == Until::Drained && tasks.is_empty() && self.is_drained(now).await? {
             return Ok(true);
         }
         // Nothing can start before a place is free.
@@ -123,7 +102,6 @@ impl Engine {
             () = self.wiring.queue.changed() => {}
             Some(done) = tasks.join_next() => forget(&mut turns.busy, done),
             () = tokio::time::sleep(wait) => {}
-            () = until.to_end() => {}
             () = stop.cancelled() => {}
         }
         Ok(false)

@@ -1,12 +1,14 @@
 //! Hops 1 to 3: what becomes of what appears, however often it is reported.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures::future::join_all;
 use tidegate_engine::{Intake, Until};
 use tidegate_model::{ErrorKind, RunState};
 use tidegate_stores::testing::faults::{Befalls, Call, Fate};
-use tidegate_stores::{FailureFilter, Ledger, Page};
+use tidegate_stores::{EventSource, FailureFilter, Ledger, Page, RunFilter, Sighting};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{House, failure, key, until};
@@ -46,6 +48,43 @@ async fn the_same_object_delivered_100_times_has_one_effect() {
     assert_eq!(house.runs().await.len(), 2);
     assert_eq!(house.objects("out").await.len(), 1);
     assert_eq!(house.rows("rows").await.len(), 2);
+}
+
+/// Reports one object, and ends once that was admitted.
+struct Patient {
+    sightings: Vec<Sighting>,
+    ledger: Arc<dyn Ledger>,
+}
+
+#[async_trait::async_trait]
+impl EventSource for Patient {
+    async fn next(&mut self) -> tidegate_stores::Result<Vec<Sighting>> {
+        while self.sightings.is_empty() && self.ledger.runs(RunFilter::default(), Page::first(1)).await?.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(std::mem::take(&mut self.sightings))
+    }
+
+    async fn acknowledge(&mut self, _: &[Sighting]) -> tidegate_stores::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_admits_while_it_lists_and_lists_a_bucket_that_no_function_writes_into_once() {
+    let house = House::new(ECHO).await;
+    let object = house.put("raw", "a.csv", "1,one").await;
+    let listings = AtomicU32::new(0);
+    let list = |_: &str| -> Box<dyn EventSource> {
+        listings.fetch_add(1, Ordering::Relaxed);
+        let sighting = Sighting { object: object.clone(), receipt: String::new() };
+        Box::new(Patient { sightings: vec![sighting], ledger: Arc::new(house.ledger.clone()) })
+    };
+    let engine = house.engine();
+    let once = engine.run_once(list, CancellationToken::new());
+    let intake = tokio::time::timeout(Duration::from_secs(60), once).await.expect("it ends").expect("and well");
+    assert_eq!(intake, Intake { admitted: 1, ..Intake::default() });
+    assert_eq!((house.probe.count("copy"), listings.into_inner()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

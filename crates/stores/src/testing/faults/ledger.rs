@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// A ledger, with faults.
+#[derive(Clone)]
 pub struct FaultyLedger {
     /// The ledger itself.
     pub inner: Arc<dyn Ledger>,
