@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use tempfile::{SpooledData, SpooledTempFile};
 use tidegate_model::{ErrorKind, Failure, Key, Output};
 use tidegate_stores::bucket::OwnFile;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use crate::hex;
 
@@ -43,7 +45,17 @@ enum Waiting {
     /// In memory, or if it becomes large in a temporary file without a name.
     Beside(BufWriter<SpooledTempFile>),
     /// In the file that will be the object, and the upload that makes it one; it goes with it if it is dropped.
-    InPlace { file: BufWriter<File>, upload: Box<dyn MultipartUpload>, unsynced: u64 },
+    InPlace(InPlace),
+}
+
+/// An output in its place.
+struct InPlace {
+    file: BufWriter<File>,
+    upload: Box<dyn MultipartUpload>,
+    /// Bytes that the disk was not told of yet.
+    unsynced: u64,
+    /// What the disk was told, and says of it: an error is told once, so none may be passed over.
+    syncs: Vec<JoinHandle<io::Result<()>>>,
 }
 
 impl OutputFile {
@@ -56,7 +68,7 @@ impl OutputFile {
         let upload = store.put_multipart_opts(&path_of(&output.key)?, options).await.map_err(put_failure)?;
         if let Some(file) = own.get() {
             let file = BufWriter::with_capacity(BUFFER, file.try_clone().map_err(file_failure)?);
-            output.bytes = Waiting::InPlace { file, upload, unsynced: 0 };
+            output.bytes = Waiting::InPlace(InPlace { file, upload, unsynced: 0, syncs: Vec::new() });
         }
         Ok(output)
     }
@@ -108,7 +120,12 @@ impl OutputFile {
     pub(crate) async fn commit(self, store: &dyn ObjectStore, attributes: Attributes) -> Result<Output, Failure> {
         let path = path_of(&self.key)?;
         let put = match self.bytes {
-            Waiting::InPlace { mut upload, .. } => upload.complete().await.map_err(put_failure)?,
+            Waiting::InPlace(mut output) => {
+                for sync in output.syncs {
+                    sync.await.map_err(io::Error::other).flatten().map_err(file_failure)?;
+                }
+                output.upload.complete().await.map_err(put_failure)?
+            }
             Waiting::Beside(file) => {
                 let mode = if self.is_once { PutMode::Create } else { PutMode::Overwrite };
                 let options = PutOptions { mode, attributes, ..PutOptions::default() };
@@ -180,15 +197,7 @@ impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = match &mut self.bytes {
             Waiting::Beside(file) => file.write(bytes)?,
-            Waiting::InPlace { file, unsynced, .. } => {
-                let count = file.write(bytes)?;
-                *unsynced += count as u64;
-                if *unsynced >= SYNCED_AT_ONCE {
-                    *unsynced = 0;
-                    sync_meanwhile(file.get_ref())?;
-                }
-                count
-            }
+            Waiting::InPlace(output) => output.write(bytes)?,
         };
         self.hasher.update(&bytes[..count]);
         self.size += count as u64;
@@ -198,18 +207,25 @@ impl Write for OutputFile {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.bytes {
             Waiting::Beside(file) => file.flush(),
-            Waiting::InPlace { file, .. } => file.flush(),
+            Waiting::InPlace(output) => output.file.flush(),
         }
     }
 }
 
-/// Lets the disk take what was written while more is written; the commit does not rely on it.
-fn sync_meanwhile(file: &File) -> io::Result<()> {
-    let file = file.try_clone()?;
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn_blocking(move || file.sync_data());
+impl InPlace {
+    /// Writes, and lets the disk take what was written while more is written.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.unsynced += count as u64;
+        if self.unsynced >= SYNCED_AT_ONCE
+            && let Ok(runtime) = Handle::try_current()
+        {
+            self.unsynced = 0;
+            let file = self.file.get_ref().try_clone()?;
+            self.syncs.push(runtime.spawn_blocking(move || file.sync_data()));
+        }
+        Ok(count)
     }
-    Ok(())
 }
 
 fn path_of(key: &str) -> Result<Path, Failure> {

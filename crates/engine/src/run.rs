@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesOrdered;
 use tidegate_model::{ErrorKind, ObjectVersion};
 use tidegate_stores::{Error, EventSource, Result, Sighting};
 use tokio::task::JoinSet;
@@ -16,9 +14,6 @@ use crate::worker::Until;
 
 /// How long until what could not be admitted is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// How many batches of a listing are on their way into ledger and queue at once.
-const ADMITTED_AT_ONCE: usize = 4;
 
 /// With so many sightings that could not be admitted, a source is not asked for more.
 const MOST_KEPT: usize = 10_000;
@@ -76,7 +71,16 @@ impl Engine {
             let mut unread = None;
             let mut round = Intake::default();
             for bucket in std::mem::replace(&mut buckets, fed.clone()) {
-                round += self.admit_all(list(bucket), &mut unread, &stop).await?;
+                let mut source = list(bucket);
+                loop {
+                    let sightings = source.next().await?;
+                    if sightings.is_empty() || stop.is_cancelled() {
+                        break;
+                    }
+                    let (intake, reason) = self.admit_readable(objects_of(&sightings)).await?;
+                    round += intake;
+                    unread = unread.or(reason);
+                }
             }
             self.work(Until::Drained, stop.clone()).await?;
             let found_new = round.admitted + round.unrouted + round.unchanged > 0;
@@ -87,34 +91,6 @@ impl Engine {
                 return unread.map_or(Ok(total), Err);
             }
             is_first = false;
-        }
-    }
-
-    /// Hops 1 to 3 for all that a source reports until it ends: while some are admitted, the next are looked into. `unread` is the
-    /// first reason why an object could not be.
-    async fn admit_all(
-        &self,
-        mut source: Box<dyn EventSource>,
-        unread: &mut Option<Error>,
-        stop: &CancellationToken,
-    ) -> Result<Intake> {
-        let (mut total, mut under_way, mut is_over) = (Intake::default(), FuturesOrdered::new(), false);
-        loop {
-            tokio::select! {
-                sightings = source.next(), if !is_over && under_way.len() < ADMITTED_AT_ONCE => {
-                    let sightings = sightings?;
-                    is_over = sightings.is_empty() || stop.is_cancelled();
-                    if !is_over {
-                        under_way.push_back(self.admit_readable(objects_of(&sightings)));
-                    }
-                }
-                Some(admitted) = under_way.next() => {
-                    let (intake, reason) = admitted?;
-                    total += intake;
-                    *unread = unread.take().or(reason);
-                }
-                else => return Ok(total),
-            }
         }
     }
 

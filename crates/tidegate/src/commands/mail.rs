@@ -192,7 +192,7 @@ fn retry(
         let mut found = Vec::new();
         if all {
             let filter = MailFilter { id_prefix: None, state: Some(MailState::Failed) };
-            found = outbox.list(filter, Page::first(u64::MAX)).await?;
+            found = outbox.list(filter, Page::first(u64::from(u32::MAX))).await?;
         }
         for id in ids {
             let mail = find(outbox.as_ref(), id).await?;
