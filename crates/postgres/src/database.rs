@@ -31,4 +31,8 @@ impl Database for PostgresDatabase {
     fn warehouse(&self) -> Result<Arc<dyn Warehouse>> {
         Ok(Arc::new(PostgresWarehouse::new(self.server.clone())))
     }
+
+    fn trial(&self) -> Result<Arc<dyn Warehouse>> {
+        Ok(Arc::new(PostgresWarehouse::trial(self.server.clone())))
+    }
 }

@@ -10,9 +10,10 @@ use arrow_array::ArrayRef;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{SinkExt, TryStreamExt};
+use tidegate_formats::manifest::Reference;
 use tidegate_model::ErrorKind;
 use tidegate_stores::warehouse::session::{
-    Dialect, ExistingColumn, Relation, Session, Sessions, Suspended, WriteTo, quoted,
+    Dialect, ExistingColumn, Purpose, Relation, Session, Sessions, Suspended, WriteTo, quoted,
 };
 use tidegate_stores::warehouse::{ColumnType, SqlWarehouse, TextRow};
 use tidegate_stores::{Error, Result};
@@ -29,7 +30,7 @@ pub type PostgresWarehouse = SqlWarehouse<Server>;
 
 #[async_trait]
 impl Sessions for Server {
-    async fn open(&self, _: bool) -> Result<Option<Box<dyn Session>>> {
+    async fn open(&self, _: Purpose) -> Result<Option<Box<dyn Session>>> {
         let connection = self.connect().await?;
         Ok(Some(Box::new(PostgresSession { connection, runtime: Handle::current() })))
     }
@@ -175,7 +176,9 @@ impl Session for PostgresSession {
             "SELECT k.contype::text, k.conname::text, pg_get_constraintdef(k.oid), coalesce(target.relname, '')::text, \
              (k.convalidated AND pg_has_role(c.relowner, 'USAGE'))::text, \
              (SELECT string_agg(a.attname::text, E'\\n' ORDER BY p.place) FROM unnest(k.conkey) WITH ORDINALITY AS p(number, place) \
-              JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = p.number) \
+              JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = p.number), \
+             (SELECT string_agg(a.attname::text, E'\\n' ORDER BY p.place) FROM unnest(k.confkey) WITH ORDINALITY AS p(number, place) \
+              JOIN pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = p.number) \
              FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid LEFT JOIN pg_class AS target ON target.oid = k.confrelid \
              WHERE k.conrelid = to_regclass($1::text) AND (k.contype = 'f' OR k.contype = 'p' AND NOT EXISTS \
              (SELECT 1 FROM pg_constraint AS other WHERE other.confrelid = k.conrelid)) ORDER BY k.conname",
@@ -184,7 +187,8 @@ impl Session for PostgresSession {
         let mut suspended = Suspended::default();
         let mut drops = Vec::new();
         for row in constraints {
-            let [Some(kind), Some(name), Some(definition), Some(to), Some(can), Some(columns)] = row.as_slice() else {
+            let [Some(kind), Some(name), Some(definition), Some(table), Some(can), Some(columns), to] = row.as_slice()
+            else {
                 continue;
             };
             if kind == "p" && !is_new {
@@ -198,7 +202,13 @@ impl Session for PostgresSession {
             let restore = format!("ALTER TABLE {relation} ADD CONSTRAINT {name} {definition}");
             match kind.as_str() {
                 "p" => suspended.keys.push(restore),
-                _ => suspended.references.push((columns.lines().map(str::to_owned).collect(), to.clone(), restore)),
+                _ => {
+                    let names = |lines: &str| lines.lines().map(str::to_owned).collect();
+                    let to = names(to.as_deref().unwrap_or_default());
+                    suspended
+                        .references
+                        .push((Reference { columns: names(columns), table: table.clone(), to }, restore));
+                }
             }
         }
         for drop in drops {

@@ -29,6 +29,12 @@ pub trait Database: Send + Sync {
     /// # Errors
     /// `Invalid` if it cannot be one.
     fn warehouse(&self) -> Result<Arc<dyn Warehouse>>;
+
+    /// The same warehouse, but every load is undone at its end, and tells what it would have done.
+    ///
+    /// # Errors
+    /// As [`Database::warehouse`].
+    fn trial(&self) -> Result<Arc<dyn Warehouse>>;
 }
 
 /// A database that is extracted from. It is never written to.

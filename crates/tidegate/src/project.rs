@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(feature = "aws")]
-use tidegate_model::{Access, Function};
-use tidegate_model::{Bucket, Database, Diagnostic, KindSpec, Mail, Pipeline, Severity, Table};
+use tidegate_model::{Access, Function, Mail};
+use tidegate_model::{Bucket, Database, Diagnostic, KindSpec, Pipeline, Severity, Table};
 
 use crate::exit::{Exit, Stop};
 use crate::output::Printer;
@@ -121,6 +121,7 @@ pub(crate) struct Reach {
     pub(crate) buckets: BTreeSet<String>,
     pub(crate) tables: BTreeSet<String>,
     pub(crate) databases: BTreeSet<String>,
+    #[cfg(feature = "aws")]
     pub(crate) mail: bool,
 }
 
@@ -163,6 +164,7 @@ impl Project {
     }
 
     /// Who mails, if this process does.
+    #[cfg(feature = "aws")]
     pub(crate) fn open_mail(&self) -> Option<&Mail> {
         self.pipeline.mail.as_ref().filter(|_| self.reach.as_ref().is_none_or(|reach| reach.mail))
     }

@@ -8,7 +8,7 @@ use tidegate_formats::manifest::Role;
 use tidegate_model::ErrorKind;
 use tidegate_postgres::{PostgresWarehouse, Server};
 use tidegate_stores::testing::postgres::{Database, Postgres};
-use tidegate_stores::testing::warehouse::{Peer, begun, contract, delivery, load, new, rows, star, table};
+use tidegate_stores::testing::warehouse::{Peer, begun, contract, delivery, load, new, referring, rows, star, table};
 use tidegate_stores::warehouse::Warehouse;
 
 fn warehouse(url: &str) -> PostgresWarehouse {
@@ -21,7 +21,8 @@ fn peer(database: &Arc<Database>, url: &str) -> Peer {
         let database = Arc::clone(&around);
         async move { tokio::task::spawn_blocking(move || database.sql(&sql)).await.expect("a statement") }.boxed()
     };
-    Peer { warehouse: Arc::new(warehouse(url)), sql: Box::new(sql) }
+    let trial = PostgresWarehouse::trial(Server::parse(url, Path::new(".")).expect("a url"));
+    Peer { warehouse: Arc::new(warehouse(url)), trial: Arc::new(trial), sql: Box::new(sql) }
 }
 
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -96,6 +97,30 @@ async fn keys_that_were_taken_off_for_many_rows_are_put_back() {
     load(&warehouse, delivery("d", 1), &[(&dim, vec![new(&dim, &[&["1"]])]), (&fact, vec![new(&fact, &many)])]).await;
     let key = "SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f'";
     assert_eq!(database.sql(key), "the \"key|t");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_key_to_another_column_does_not_stand_for_the_one_of_the_manifest() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = Arc::new(server.database());
+    let url = owner(&database);
+    database.sql(&format!(
+        "SET ROLE owner_{}; CREATE TABLE dim_d (id int PRIMARY KEY, code int NOT NULL UNIQUE); \
+         CREATE TABLE fact_f (f_id serial PRIMARY KEY, id int NOT NULL, d int NOT NULL REFERENCES dim_d (code))",
+        database.name
+    ));
+    let dim = table("dim_d", Role::Dimension, &[("id", "integer"), ("code", "integer")]);
+    let mut fact = referring(table("fact_f", Role::Fact, &[("id", "integer"), ("d", "integer")]), "d", &dim);
+    fact.surrogate = Some("f_id".to_owned());
+    let numbers: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
+    let d = |id: usize| if id == 7 { "9" } else { "1" };
+    let cells: Vec<[&str; 2]> = numbers.iter().enumerate().map(|(id, number)| [number.as_str(), d(id)]).collect();
+    let many: Vec<&[&str]> = cells.iter().map(<[&str; 2]>::as_slice).collect();
+    // 9 is a code, but the id of no row.
+    let dims = new(&dim, &[&["1", "1"], &["2", "9"]]);
+    let reports =
+        load(&warehouse(&url), delivery("d", 1), &[(&dim, vec![dims]), (&fact, vec![new(&fact, &many)])]).await;
+    assert_eq!((reports[1].inserted, reports[1].parked), (19_999, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

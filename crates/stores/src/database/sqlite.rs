@@ -32,6 +32,10 @@ impl Database for SqliteDatabase {
     fn warehouse(&self) -> Result<Arc<dyn Warehouse>> {
         Ok(Arc::new(SqliteWarehouse::at(self.path.clone())))
     }
+
+    fn trial(&self) -> Result<Arc<dyn Warehouse>> {
+        Ok(Arc::new(SqliteWarehouse::tried_at(self.path.clone())))
+    }
 }
 
 /// A name as an identifier of SQL.

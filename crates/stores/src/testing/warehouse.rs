@@ -20,6 +20,8 @@ use crate::warehouse::{Begun, Delivery, History, Rows, TableReport, TextRow, War
 pub struct Peer {
     /// An empty warehouse.
     pub warehouse: Arc<dyn Warehouse>,
+    /// The same, into which loads are only tried.
+    pub trial: Arc<dyn Warehouse>,
     /// Runs a statement of SQL that every database knows, and commits it; gives the rows of one column as lines.
     pub sql: Box<dyn Fn(String) -> BoxFuture<'static, String> + Send + Sync>,
 }

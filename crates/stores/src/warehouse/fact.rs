@@ -2,7 +2,7 @@
 //! that is not there waits beside the table; what is gone is marked there, so that the published columns stay untouched.
 
 use super::layout::{self, Shape};
-use super::session::{Session, list, literal, matching, quoted, same};
+use super::session::{Purpose, Session, Suspended, list, literal, matching, quoted, same};
 use super::stage::{GONE, STAGE, Staged};
 use super::types::ColumnType;
 use super::{Delivery, Step, TableReport, ledger};
@@ -19,6 +19,7 @@ pub(super) struct Facts<'l> {
     pub(super) session: &'l mut dyn Session,
     pub(super) shape: &'l Shape,
     pub(super) delivery: &'l Delivery,
+    pub(super) purpose: Purpose,
     pub(super) report: &'l mut TableReport,
 }
 
@@ -268,14 +269,22 @@ impl Facts<'_> {
     fn insert(&mut self, insert: &str, rows: u64, table: &str, record: &str) -> Result<()> {
         let last = format!("SELECT CAST(coalesce(max({record}), 0) AS text) FROM {table}");
         let before = self.session.number(&last, &[])?;
-        let suspended = if rows < MANY { None } else { self.session.suspend(&self.shape.name, false)? };
+        let suspended = if rows < MANY { None } else { self.suspend(false)? };
         self.session.execute(insert, &[])?;
         layout::make_index(self.session, self.shape)?;
-        for (_, _, statement) in suspended.unwrap_or_default().references {
+        for (_, statement) in suspended.unwrap_or_default().references {
             self.session.execute(&statement, &[])?;
         }
         let after = self.session.number(&last, &[])?;
         ledger::note_versions(self.session, self.delivery, &self.shape.name, (before + 1, after))
+    }
+
+    /// Takes the keys off the table, unless that is only tried: it would keep readers out.
+    pub(super) fn suspend(&mut self, is_new: bool) -> Result<Option<Suspended>> {
+        match self.purpose {
+            Purpose::Load => self.session.suspend(&self.shape.name, is_new),
+            Purpose::Try | Purpose::Read => Ok(None),
+        }
     }
 
     /// Copies the stage with the number of each row among those of its fact, without rows that are equal to the one before

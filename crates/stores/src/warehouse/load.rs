@@ -10,7 +10,7 @@ use tidegate_model::ErrorKind;
 use super::fact::Facts;
 use super::layout::{self, Shape};
 use super::ledger::Standing;
-use super::session::{Session, Sessions, TextRow};
+use super::session::{Purpose, Session, Sessions, TextRow};
 use super::stage::{self, Incoming};
 use super::{
     Begun, Delivery, History, Loaded, Rows, Step, TableReport, Warehouse, WarehouseLoad, dimension, ledger, read,
@@ -20,12 +20,19 @@ use crate::{Error, Result};
 /// A warehouse in a database that speaks SQL.
 pub struct SqlWarehouse<S> {
     sessions: S,
+    /// What a load is begun for.
+    purpose: Purpose,
 }
 
 impl<S: Sessions> SqlWarehouse<S> {
     /// The warehouse that these sessions reach.
     pub fn new(sessions: S) -> Self {
-        Self { sessions }
+        Self { sessions, purpose: Purpose::Load }
+    }
+
+    /// The same, but every load is undone at its end, and tells what it would have done. Nobody who reads is held up by it.
+    pub fn trial(sessions: S) -> Self {
+        Self { sessions, purpose: Purpose::Try }
     }
 
     async fn ask<T: Send + 'static>(
@@ -33,7 +40,7 @@ impl<S: Sessions> SqlWarehouse<S> {
         nothing: T,
         ask: impl FnOnce(&mut dyn Session) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let Some(mut session) = self.sessions.open(false).await? else { return Ok(nothing) };
+        let Some(mut session) = self.sessions.open(Purpose::Read).await? else { return Ok(nothing) };
         blocking(move || {
             session.begin(false)?;
             ask(session.as_mut())
@@ -47,7 +54,7 @@ impl<S: Sessions> SqlWarehouse<S> {
         nothing: Error,
         take: &mut (dyn for<'r> FnMut(&'r TextRow) -> Result<()> + Send),
     ) -> Result<()> {
-        let Some(mut session) = self.sessions.open(false).await? else { return Err(nothing) };
+        let Some(mut session) = self.sessions.open(Purpose::Read).await? else { return Err(nothing) };
         let (rows, mut read) = tokio::sync::mpsc::channel(4);
         let scan = tokio::task::spawn_blocking(move || {
             session.begin(false)?;
@@ -66,7 +73,8 @@ impl<S: Sessions> SqlWarehouse<S> {
 #[async_trait]
 impl<S: Sessions> Warehouse for SqlWarehouse<S> {
     async fn begin(&self, delivery: Delivery) -> Result<Begun> {
-        let session = self.sessions.open(true).await?;
+        let purpose = self.purpose;
+        let session = self.sessions.open(purpose).await?;
         let mut session =
             session.ok_or_else(|| Error::new(ErrorKind::Unavailable, "the warehouse cannot be written"))?;
         blocking(move || {
@@ -75,7 +83,9 @@ impl<S: Sessions> Warehouse for SqlWarehouse<S> {
             Ok(match ledger::standing(session.as_mut(), &delivery)? {
                 Standing::Loaded(reports) => Begun::Loaded(reports),
                 Standing::Overtaken => Begun::Overtaken,
-                Standing::Next => Begun::Load(Box::new(SqlLoad { session, delivery, prepared: BTreeMap::new() })),
+                Standing::Next => {
+                    Begun::Load(Box::new(SqlLoad { session, delivery, purpose, prepared: BTreeMap::new() }))
+                }
             })
         })
         .await
@@ -127,6 +137,7 @@ fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
 struct SqlLoad {
     session: Box<dyn Session>,
     delivery: Delivery,
+    purpose: Purpose,
     prepared: BTreeMap<String, Prepared>,
 }
 
@@ -154,15 +165,15 @@ impl WarehouseLoad for SqlLoad {
         rows: &mut dyn Iterator<Item = Result<Rows>>,
         step: &mut dyn FnMut(Step),
     ) -> Result<()> {
-        let Self { session, delivery, prepared } = self;
-        let session = session.as_mut();
+        let Self { session, delivery, purpose, prepared } = self;
+        let (session, purpose) = (session.as_mut(), *purpose);
         let Prepared { report, is_new } = prepared
             .get_mut(&table.name)
             .ok_or_else(|| Error::new(ErrorKind::Bug, format!("`{}` is loaded, but was not prepared", table.name)))?;
         let shape = Shape::of(table, session.dialect())?;
         stage::make(session, &shape)?;
         if shape.is_fact {
-            let mut facts = Facts { session, shape: &shape, delivery, report };
+            let mut facts = Facts { session, shape: &shape, delivery, purpose, report };
             facts.release(step)?;
             let mut incoming = Incoming::new(&shape, rows, step);
             let first = facts.straight(&mut incoming, table.rows(), *is_new)?;
@@ -186,7 +197,8 @@ impl WarehouseLoad for SqlLoad {
             if shape.is_fact && session.describe(&shape.name)?.is_some() {
                 let mut report = TableReport { table: table.name.clone(), ..TableReport::default() };
                 stage::make(session, &shape)?;
-                Facts { session, shape: &shape, delivery: &self.delivery, report: &mut report }.release(&mut |_| ())?;
+                let (delivery, purpose) = (&self.delivery, self.purpose);
+                Facts { session, shape: &shape, delivery, purpose, report: &mut report }.release(&mut |_| ())?;
                 stage::remove(session)?;
                 if report.released > 0 {
                     self.prepared.insert(table.name, Prepared { report, is_new: false });
@@ -195,7 +207,9 @@ impl WarehouseLoad for SqlLoad {
         }
         let reports: Vec<TableReport> = self.prepared.into_values().map(|prepared| prepared.report).collect();
         ledger::note(session, &self.delivery, &reports)?;
-        session.commit()?;
+        if self.purpose == Purpose::Load {
+            session.commit()?;
+        }
         Ok(reports)
     }
 }

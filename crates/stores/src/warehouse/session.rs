@@ -3,6 +3,7 @@
 
 use arrow_array::ArrayRef;
 use async_trait::async_trait;
+use tidegate_formats::manifest::Reference;
 
 use super::types::ColumnType;
 use crate::Result;
@@ -75,8 +76,8 @@ pub enum WriteTo<'t> {
 pub struct Suspended {
     /// Of its own key.
     pub keys: Vec<String>,
-    /// Of its foreign keys, each with the columns that refer and the table that they refer to.
-    pub references: Vec<(Vec<String>, String, String)>,
+    /// Of its foreign keys, each with what it holds.
+    pub references: Vec<(Reference, String)>,
 }
 
 /// A row as texts; `None` is NULL.
@@ -201,7 +202,18 @@ pub trait Sessions: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable`, `Denied`.
-    async fn open(&self, writes: bool) -> Result<Option<Box<dyn Session>>>;
+    async fn open(&self, purpose: Purpose) -> Result<Option<Box<dyn Session>>>;
+}
+
+/// What a session is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To read.
+    Read,
+    /// To load; where there is no database it is made.
+    Load,
+    /// To load, and undo that; where there is no database, one that goes with the session.
+    Try,
 }
 
 /// A name as SQL takes it, whatever stands in it.

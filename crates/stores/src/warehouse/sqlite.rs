@@ -16,7 +16,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 use tidegate_model::ErrorKind;
 
 use super::load::SqlWarehouse;
-use super::session::{Dialect, ExistingColumn, Relation, Session, Sessions, Suspended, TextRow, WriteTo, list, quoted};
+use super::session::{
+    Dialect, ExistingColumn, Purpose, Relation, Session, Sessions, Suspended, TextRow, WriteTo, list, quoted,
+};
 use super::text::text_of;
 use super::types::ColumnType;
 use crate::{Error, Result};
@@ -33,6 +35,11 @@ impl SqliteWarehouse {
         Self::new(SqliteFile { path: path.into(), waits: Duration::from_secs(60) })
     }
 
+    /// The same, but a load is only tried.
+    pub fn tried_at(path: impl Into<PathBuf>) -> Self {
+        Self::trial(SqliteFile { path: path.into(), waits: Duration::from_secs(60) })
+    }
+
     /// The same, but a load waits at most so long for another one.
     pub fn waiting(path: impl Into<PathBuf>, at_most: Duration) -> Self {
         Self::new(SqliteFile { path: path.into(), waits: at_most })
@@ -47,13 +54,16 @@ pub struct SqliteFile {
 
 #[async_trait]
 impl Sessions for SqliteFile {
-    async fn open(&self, writes: bool) -> Result<Option<Box<dyn Session>>> {
+    async fn open(&self, purpose: Purpose) -> Result<Option<Box<dyn Session>>> {
         let (path, waits) = (self.path.clone(), self.waits);
         let open = move || -> Result<Option<Box<dyn Session>>> {
-            if !writes && !path.is_file() {
-                return Ok(None);
-            }
-            Ok(Some(Box::new(SqliteSession { connection: connect(&path, writes, waits)? })))
+            let connection = match purpose {
+                Purpose::Load => connect(&path, true, waits)?,
+                Purpose::Read | Purpose::Try if path.is_file() => connect(&path, false, waits)?,
+                Purpose::Try => connect(Path::new(":memory:"), true, waits)?,
+                Purpose::Read => return Ok(None),
+            };
+            Ok(Some(Box::new(SqliteSession { connection })))
         };
         let opened = tokio::task::spawn_blocking(open).await;
         opened.unwrap_or_else(|error| Err(Error::caused(ErrorKind::Bug, "opening the warehouse panicked", error)))

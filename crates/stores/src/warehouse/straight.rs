@@ -29,7 +29,7 @@ impl Facts<'_> {
         if rows < MANY || !goes || !self.is_unbegun()? {
             return Ok(straight);
         }
-        let Some(suspended) = self.session.suspend(&self.shape.name, is_new)? else { return Ok(straight) };
+        let Some(suspended) = self.suspend(is_new)? else { return Ok(straight) };
         let (to, columns) = (WriteTo::Empty { table: &self.shape.name, is_new }, &self.shape.columns);
         while let Some(batch) = incoming.peek()?.filter(|batch| batch.is_ascending) {
             if batch.is_whole {
@@ -66,15 +66,10 @@ impl Facts<'_> {
 
     /// Puts the foreign keys back; rows that refer to what is not there go to the stage before. Tells how many those were.
     fn put_back(&mut self, suspended: &Suspended) -> Result<u64> {
-        let statements = || suspended.references.iter().map(|(_, _, statement)| statement.as_str());
+        let statements = || suspended.references.iter().map(|(_, statement)| statement.as_str());
         // The database holds all rows against its own keys faster than a query could.
-        let is_held = |columns: &Vec<String>, table: &String| {
-            suspended.references.iter().any(|(held, to, _)| held == columns && to == table)
-        };
-        let mut references = self.shape.references.iter();
-        if references.all(|reference| is_held(&reference.columns, &reference.table))
-            && self.session.attempt(statements()).is_ok()
-        {
+        let is_held = |reference| suspended.references.iter().any(|(held, _)| held == reference);
+        if self.shape.references.iter().all(is_held) && self.session.attempt(statements()).is_ok() {
             return Ok(0);
         }
         let unfit = any(&self.obstacles("s")?);

@@ -20,7 +20,11 @@ fn peer(folder: &std::path::Path) -> Peer {
         }
         .boxed()
     };
-    Peer { warehouse: Arc::new(SqliteWarehouse::at(path)), sql: Box::new(sql) }
+    Peer {
+        warehouse: Arc::new(SqliteWarehouse::at(path.clone())),
+        trial: Arc::new(SqliteWarehouse::tried_at(path)),
+        sql: Box::new(sql),
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! `tidegate plan`: what the next extract would bring, and what a warehouse would get of it. The functions themselves are
-//! called, on what is there now; what they write is thrown away.
+//! `tidegate plan`: what the next extract would bring, what would be made of it, and what that would change in a warehouse.
+//! The functions themselves are called, on what is there now; what they write is thrown away, what they load is undone.
 
 use std::fmt::Write as _;
 
@@ -16,12 +16,14 @@ use crate::project::{Here, Project};
 use crate::wiring::{self, Dry};
 
 /// What would happen.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Plan {
     /// What each extract would find.
     sources: Vec<Source>,
     /// What would be made of it.
     stars: Vec<Star>,
+    /// What that would change.
+    loads: Vec<Load>,
     /// Why something could not be planned.
     failures: Vec<Stopped>,
     /// What the warehouses hold now.
@@ -73,6 +75,25 @@ struct Delivered {
     deleted: u64,
 }
 
+/// What would change in a warehouse.
+#[derive(Serialize)]
+struct Load {
+    function: String,
+    note: String,
+    tables: Vec<Merged>,
+}
+
+/// What would become of the rows of one table.
+#[derive(Serialize)]
+struct Merged {
+    /// With its warehouse, `warehouse.dim_date`.
+    table: String,
+    inserted: u64,
+    updated: u64,
+    unchanged: u64,
+    deleted: u64,
+}
+
 /// A run that failed.
 #[derive(Serialize)]
 struct Stopped {
@@ -99,13 +120,15 @@ pub(crate) fn run(here: &Here) -> Result<Exit, Stop> {
 
 async fn plan(project: &Project) -> Result<Plan, Stop> {
     let dry = Dry::build(project)?;
-    let mut plan = Plan { sources: Vec::new(), stars: Vec::new(), failures: Vec::new(), loaded: Vec::new() };
+    let mut plan = Plan::default();
     for run in dry.run().await? {
         let kind = project.pipeline.function(&run.function).map(|function| function.kind.clone()).unwrap_or_default();
         if run.state != RunState::Succeeded {
             plan.failures.extend(run.failure.map(|failure| Stopped { function: run.function, failure }));
         } else if kind == "extract" {
             plan.sources.push(source(&dry, run).await?);
+        } else if kind == "load" {
+            plan.loads.push(load(run));
         } else if let Some((_, manifest)) = written(&dry, &run).await? {
             plan.stars.push(star(run, manifest));
         }
@@ -178,6 +201,20 @@ fn star(run: RunRecord, manifest: Manifest) -> Star {
     }
 }
 
+fn load(run: RunRecord) -> Load {
+    let merged = |output| match output {
+        Output::Rows { table, inserted, updated, unchanged, deleted, .. } => {
+            Some(Merged { table, inserted, updated, unchanged, deleted })
+        }
+        Output::Object { .. } | Output::Mail { .. } => None,
+    };
+    Load {
+        function: run.function,
+        note: run.note.unwrap_or_default(),
+        tables: run.outputs.into_iter().filter_map(merged).collect(),
+    }
+}
+
 fn render(printer: &Printer, plan: &Plan) -> String {
     let mut text = String::new();
     for source in &plan.sources {
@@ -198,6 +235,16 @@ fn render(printer: &Printer, plan: &Plan) -> String {
         for left_out in &star.left_out {
             let rows = counted(left_out.rows, "row");
             let _ = writeln!(text, "    {}: {rows} would be left out", one_line(&left_out.table));
+        }
+    }
+    for load in &plan.loads {
+        let _ = writeln!(text, "{}: {}", load.function, one_line(&load.note));
+        for Merged { table, inserted, updated, unchanged, deleted } in &load.tables {
+            let table = one_line(table);
+            let _ = writeln!(
+                text,
+                "    {table}: {inserted} new, {updated} changed, {deleted} gone; {unchanged} there already"
+            );
         }
     }
     for loaded in &plan.loaded {

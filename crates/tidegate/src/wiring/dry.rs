@@ -1,4 +1,5 @@
-//! A pipeline that is only tried out: it reads what is there, and what it writes goes into a temporary directory and memory.
+//! A pipeline that is only tried out: it reads what is there, and what it writes goes into a temporary directory and memory;
+//! what it loads into a warehouse is undone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use object_store::{GetOptions, ObjectStore};
 use tidegate_engine::{Engine, Wiring};
 use tidegate_model::ErrorKind;
 use tidegate_stores::bucket::{DirectoryStore, Layered};
+use tidegate_stores::database::{Database, Source};
 use tidegate_stores::sqlite::State;
+use tidegate_stores::warehouse::Warehouse;
 use tidegate_stores::{EventSource, Ledger, NothingNew, Page, RunFilter, RunRecord, WorkerId};
 use tokio_util::sync::CancellationToken;
 
@@ -18,11 +21,32 @@ use super::{chance, open_bucket, open_databases, secrets};
 use crate::exit::Stop;
 use crate::project::Project;
 
-/// Kinds that write nothing but objects, so that they can be tried out.
-const KINDS: [&str; 2] = ["extract", "sql"];
+/// Kinds that write nothing but objects and warehouses, so that they can be tried out.
+const KINDS: [&str; 3] = ["extract", "sql", "load"];
 
 /// Most runs that are told of.
 const RUNS: u64 = 10_000;
+
+/// A database into which loads are only tried.
+struct Tried(Arc<dyn Database>);
+
+fn tried(database: Arc<dyn Database>) -> Arc<dyn Database> {
+    Arc::new(Tried(database))
+}
+
+impl Database for Tried {
+    fn source(&self) -> tidegate_stores::Result<Arc<dyn Source>> {
+        self.0.source()
+    }
+
+    fn warehouse(&self) -> tidegate_stores::Result<Arc<dyn Warehouse>> {
+        self.0.trial()
+    }
+
+    fn trial(&self) -> tidegate_stores::Result<Arc<dyn Warehouse>> {
+        self.0.trial()
+    }
+}
 
 /// An engine whose writing nobody sees.
 pub(crate) struct Dry {
@@ -35,7 +59,7 @@ pub(crate) struct Dry {
 }
 
 impl Dry {
-    /// Builds it from the functions of kind `extract` and `sql`; the others are left out.
+    /// Builds it from the functions of kind `extract`, `sql` and `load`; the others are left out.
     ///
     /// # Errors
     /// What cannot be opened.
@@ -65,7 +89,7 @@ impl Dry {
             buckets: buckets.clone(),
             places: BTreeMap::new(),
             tables: BTreeMap::new(),
-            databases: open_databases(project)?,
+            databases: open_databases(project)?.into_iter().map(|(name, database)| (name, tried(database))).collect(),
             secrets: secrets(project),
             joint: Arc::new(state.clone()),
             follow_up: tidegate_engine::FollowUp::AtOnce,

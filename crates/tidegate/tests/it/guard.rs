@@ -246,6 +246,11 @@ impl Database for GuardedDatabase {
         self.ask()?;
         self.inner.warehouse()
     }
+
+    fn trial(&self) -> Result<Arc<dyn Warehouse>> {
+        self.ask()?;
+        self.inner.trial()
+    }
 }
 
 /// Whoever carries mails away.

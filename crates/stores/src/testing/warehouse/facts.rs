@@ -17,6 +17,7 @@ pub(super) async fn contract(peer: &Peer) {
     a_row_without_a_needed_value_waits(peer).await;
     many_rows_keep_their_keys_valid(peer).await;
     many_rows_go_straight_into_an_empty_table_and_what_must_wait_waits(peer).await;
+    a_trial_tells_what_a_load_does_and_leaves_nothing(peer).await;
 }
 
 fn facts(name: &str) -> TableEntry {
@@ -258,4 +259,25 @@ async fn many_rows_go_straight_into_an_empty_table_and_what_must_wait_waits(peer
     assert!(tokio::spawn((peer.sql)(insert)).await.is_err(), "a row without its dimension was taken");
     let twice = format!("INSERT INTO {0} SELECT * FROM {0} WHERE id = 1", fact.name);
     assert!(tokio::spawn((peer.sql)(twice)).await.is_err(), "a version was taken twice");
+}
+
+async fn a_trial_tells_what_a_load_does_and_leaves_nothing(peer: &Peer) {
+    let (trial, warehouse) = (peer.trial.as_ref(), peer.warehouse.as_ref());
+    let (dim, fact) = star("trial");
+    let batches = rows_of(&fact, (1..=MANY).map(|id| format!("{id} {} 1", if id == 7_000 { 99 } else { 1 })));
+    let first = [(&dim, vec![new(&dim, &[&["1", "a"]])]), (&fact, batches)];
+    for _ in 0..2 {
+        let reports = load(trial, delivery("trial", 1), &first).await;
+        assert_eq!((reports[0].inserted, reports[1].inserted, reports[1].parked), (1, MANY as u64 - 1, 1));
+        assert!(warehouse.history(&fact.name, &["1".to_owned()]).await.is_err(), "the table was kept");
+        assert!(warehouse.loaded().await.expect("a ledger").iter().all(|loaded| loaded.of != "trial"));
+    }
+    let tried = load(trial, delivery("trial", 1), &first).await;
+    assert_eq!(load(warehouse, delivery("trial", 1), &first).await, tried);
+    let second = [(&fact, rows_of(&fact, ["1 1 2", "2 1 1"].iter().map(|row| (*row).to_owned())))];
+    let tried = load(trial, delivery("trial", 2), &second).await;
+    assert_eq!((tried[0].inserted, tried[0].updated, tried[0].unchanged), (0, 1, 1));
+    assert_eq!(told(warehouse, &fact, "1").await, ["I 1 1 1"]);
+    assert_eq!(load(warehouse, delivery("trial", 2), &second).await, tried);
+    assert_eq!(told(warehouse, &fact, "1").await, ["I 1 1 1", "U 1 1 2"]);
 }
