@@ -72,23 +72,35 @@ pub struct Load {
     pub on_duplicate: OnDuplicate,
 }
 
-/// What a load did.
+/// What a load did. Kept as JSON without what is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LoadReport {
     /// Rows that were new.
+    #[serde(skip_serializing_if = "is_none")]
     pub inserted: u64,
     /// Rows that were there and changed.
+    #[serde(skip_serializing_if = "is_none")]
     pub updated: u64,
     /// Rows that were there and equal.
+    #[serde(skip_serializing_if = "is_none")]
     pub unchanged: u64,
     /// Rows that were deleted (mirror, part).
+    #[serde(skip_serializing_if = "is_none")]
     pub deleted: u64,
     /// Rows of the load that were dropped because another row with their key was kept; refused ones are not counted.
+    #[serde(skip_serializing_if = "is_none")]
     pub duplicates: u64,
     /// Columns that the table did not have before; none of a table that the load has created.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub new_columns: Vec<String>,
     /// Columns whose type was widened to hold the load, with the type they have now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub widened_columns: Vec<(String, ValueType)>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The tables of one place (one SQLite database, one Postgres, one AWS account).

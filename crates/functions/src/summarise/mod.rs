@@ -20,6 +20,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
 use tidegate_engine::{Context, Function, Input, Kind, Outcome};
 use tidegate_formats::review::{self, Options};
@@ -154,12 +155,14 @@ impl Function for Summarise {
             told.note.get_or_insert_default().push_str(&found.note);
             columns = found.commit().await?;
         }
-        for target in std::iter::once(&self.latest).chain(&self.history) {
+        // Together, so that they can share a commit.
+        try_join_all(std::iter::once(&self.latest).chain(&self.history).map(async |target| {
             let table = context.table(&target.table)?;
             let row = row::of(&statistics, &key, &sha256, size, &target.key)?;
             let row = columns.join(row, table.as_ref(), context.table_spec(&target.table)).await?;
-            write(table.as_ref(), context, target, row).await?;
-        }
+            write(table.as_ref(), context, target, row).await
+        }))
+        .await?;
         Ok(told)
     }
 }

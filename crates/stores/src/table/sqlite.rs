@@ -24,17 +24,21 @@ use self::pool::{Pool, Pooled};
 use super::{Load, Table, TableLoad, Tables, check_load, check_name};
 use crate::{Error, Result};
 
-/// The bookkeeping: which run has loaded which table, and what it reported.
+/// The bookkeeping: which run has loaded which table, and what it reported. Loads of one run are on one page.
 const BOOKKEEPING: &str = "CREATE TABLE IF NOT EXISTS main._tidegate_loads (
     table_name TEXT NOT NULL,
     run TEXT NOT NULL,
     report TEXT NOT NULL,
-    PRIMARY KEY (table_name, run)
+    PRIMARY KEY (run, table_name)
 ) WITHOUT ROWID";
 
 /// Memory of a connection's page cache in KiB. Loads are written in the order they come and sorted on disk, so more
 /// would make nothing faster.
 const CACHE_KIB: u32 = 8 << 10;
+
+/// Pages of the write-ahead log (16 MB) after which they go into the database: a page that many small loads change is then
+/// written there once.
+const LOG_PAGES: u32 = 4000;
 
 /// The tables of one SQLite database.
 #[derive(Debug, Clone)]
@@ -86,6 +90,13 @@ impl SqliteTables {
         self.pool.take(&self.path, || self.connect(how))
     }
 
+    fn create(&self) -> Result<Pooled> {
+        self.pool.take(&self.path, || {
+            create_folder(&self.path)?;
+            self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        })
+    }
+
     fn connect(&self, how: OpenFlags) -> Result<Connection> {
         let open = || -> Result<Connection, rusqlite::Error> {
             let connection = Connection::open_with_flags(&self.path, how | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -95,7 +106,8 @@ impl SqliteTables {
                 connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
             }
             connection.execute_batch(&format!(
-                "PRAGMA synchronous = FULL; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = FILE;"
+                "PRAGMA synchronous = FULL; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = FILE;
+                 PRAGMA wal_autocheckpoint = {LOG_PAGES};"
             ))?;
             Ok(connection)
         };
@@ -135,8 +147,7 @@ impl Table for SqliteTable {
         check_load(&load)?;
         let (place, table) = (self.place.clone(), self.name.clone());
         blocking(move || {
-            create_folder(&place.path)?;
-            let connection = place.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+            let connection = place.create()?;
             let load = load::SqliteLoad::begin(connection, table, load)?;
             Ok(Box::new(load) as Box<dyn TableLoad>)
         })

@@ -10,7 +10,7 @@ use tidegate_model::ErrorKind;
 use super::super::{Load, LoadReport};
 use super::few::Few;
 use super::load::{begin_merge, known_report, may_be_few, note};
-use super::pool::Pool;
+use super::pool::Pooled;
 use super::schema;
 use crate::{Error, Result};
 
@@ -26,15 +26,17 @@ pub(super) struct Small {
 pub(super) type Waiting = (Small, Sender<Result<LoadReport>>);
 
 /// Commits it when its turn has come, together with those that wait; or somebody else has.
-pub(super) fn commit(connection: &Connection, pool: &Pool, small: Small) -> Result<LoadReport> {
+pub(super) fn commit(connection: Pooled, small: Small) -> Result<LoadReport> {
+    let pool = connection.pool();
     let (told, mine) = channel();
     pool.small().push((small, told));
-    let _turn = pool.turn();
+    let mut turn = pool.turn();
     let stopped = |_| Err(Error::new(ErrorKind::Unavailable, "loads that were committed together were stopped"));
     match mine.try_recv() {
         Err(TryRecvError::Empty) => {}
         answered => return answered.unwrap_or_else(stopped),
     }
+    let connection = turn.committer(connection);
     let (group, callers): (Vec<Small>, Vec<_>) = std::mem::take(&mut *pool.small()).into_iter().unzip();
     for (caller, result) in callers.into_iter().zip(commit_all(connection, &group)) {
         // All of them wait for their turn.

@@ -210,13 +210,13 @@ impl TableLoad for SqliteLoad {
     }
 
     fn commit(mut self: Box<Self>) -> Result<LoadReport> {
-        let pool = self.connection.pool();
         if let Way::Few(few) = &mut self.way {
             let few = std::mem::take(few);
             let Self { connection, table, load, .. } = *self;
-            return group::commit(&connection, &pool, Small { table, load, few });
+            return group::commit(connection, Small { table, load, few });
         }
         self.finish_rows()?;
+        let pool = self.connection.pool();
         let _turn = self.way.waits_its_turn().then(|| pool.turn());
         let (report, is_known) = self.merge()?;
         if is_known {

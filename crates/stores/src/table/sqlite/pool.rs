@@ -18,13 +18,20 @@ const WAITING: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     waiting: Mutex<Vec<(Connection, FileId)>>,
-    turn: Mutex<()>,
+    turn: Mutex<Turn>,
     small: Mutex<Vec<Waiting>>,
 }
 
 /// Which file a path leads to: a database that was deleted or replaced has another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId(u64, u64);
+
+/// The turn to write, and the connection that commits loads of few rows: always the same, because a commit of one
+/// connection empties the cache of all others.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    committer: Option<(Connection, Option<FileId>)>,
+}
 
 /// A connection that goes back to the pool.
 pub(super) struct Pooled {
@@ -48,6 +55,11 @@ impl Pool {
 }
 
 impl Pooled {
+    /// Takes the connection out, for good.
+    fn into_inner(mut self) -> (Connection, Option<FileId>) {
+        (self.connection.take().expect("it is there until it is dropped"), self.file)
+    }
+
     /// The pool, whose turn must be waited for.
     pub(super) fn pool(&self) -> Arc<Pool> {
         Arc::clone(&self.pool)
@@ -57,13 +69,23 @@ impl Pooled {
 impl Pool {
     /// One short transaction at a time writes in this process, in the order they come; without this each would sleep and
     /// look again.
-    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn turn(&self) -> MutexGuard<'_, Turn> {
         lock(&self.turn)
     }
 
     /// Loads that wait to be committed together.
     pub(super) fn small(&self) -> MutexGuard<'_, Vec<Waiting>> {
         lock(&self.small)
+    }
+}
+
+impl Turn {
+    /// The committing connection to the file that `offered` is open on, which it becomes if there is none.
+    pub(super) fn committer(&mut self, offered: Pooled) -> &Connection {
+        if self.committer.as_ref().is_none_or(|(_, file)| *file != offered.file) {
+            self.committer = Some(offered.into_inner());
+        }
+        self.committer.as_ref().map(|(connection, _)| connection).expect("it was made above if it was not there")
     }
 }
 
