@@ -73,8 +73,6 @@ async fn call_and_commit(engine: &Engine, ready: &Ready, context: &Context) -> R
     let outcome = ready.function.call(context).await?;
     let staged = std::mem::take(&mut context.made().staged);
     let mut outputs = std::mem::take(&mut context.made().rows);
-    // Loads may have been committed side by side; they are told in one order.
-    outputs.sort_by(|one, other| table_of(one).cmp(&table_of(other)));
     let mails = std::mem::take(&mut context.made().mails);
     if !(staged.is_empty() && mails.is_empty()) {
         context.ensure_current().await?;
@@ -92,13 +90,6 @@ async fn call_and_commit(engine: &Engine, ready: &Ready, context: &Context) -> R
         outputs.extend(crate::mail::commit(context, mails).await?);
     }
     Ok((outcome, outputs))
-}
-
-fn table_of(output: &Output) -> Option<&str> {
-    match output {
-        Output::Rows { table, .. } => Some(table),
-        Output::Object { .. } | Output::Mail { .. } => None,
-    }
 }
 
 /// Refuses what must not be called again or at all.

@@ -33,6 +33,7 @@ pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod upload;
+mod wal;
 pub mod warehouse;
 pub mod watch;
 

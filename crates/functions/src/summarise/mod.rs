@@ -20,7 +20,6 @@ use std::io::Read;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
 use tidegate_engine::{Context, Function, Input, Kind, Outcome};
 use tidegate_formats::review::{self, Options};
@@ -155,14 +154,12 @@ impl Function for Summarise {
             told.note.get_or_insert_default().push_str(&found.note);
             columns = found.commit().await?;
         }
-        // Together, so that they can share a commit.
-        try_join_all(std::iter::once(&self.latest).chain(&self.history).map(async |target| {
+        for target in std::iter::once(&self.latest).chain(&self.history) {
             let table = context.table(&target.table)?;
             let row = row::of(&statistics, &key, &sha256, size, &target.key)?;
             let row = columns.join(row, table.as_ref(), context.table_spec(&target.table)).await?;
-            write(table.as_ref(), context, target, row).await
-        }))
-        .await?;
+            write(table.as_ref(), context, target, row).await?;
+        }
         Ok(told)
     }
 }

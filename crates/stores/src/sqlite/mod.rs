@@ -1,7 +1,7 @@
 //! Queue and ledger of one pipeline in one SQLite database: the peer that needs nothing installed.
 //!
-//! Writes go through one thread with group commit ([`writer`]), `synchronous = FULL`, so what a call promised survives
-//! a power cut. Several processes may open the same database: every write is a short immediate transaction, a run is
+//! Writes go through one thread with group commit ([`writer`]), which is flushed before it is told, so what a call promised
+//! survives a power cut. Several processes may open the same database: every write is a short immediate transaction, a run is
 //! leased to one of them, and the leases of a process that died are released as soon as another starts ([`liveness`]).
 
 mod history;

@@ -2,7 +2,7 @@
 //! that has it commits all of them, so that they share one flush of the disk.
 
 use std::slice;
-use std::sync::mpsc::{Sender, TryRecvError, channel};
+use std::sync::mpsc::{Sender, channel};
 
 use rusqlite::Connection;
 use tidegate_model::ErrorKind;
@@ -31,18 +31,24 @@ pub(super) fn commit(connection: Pooled, small: Small) -> Result<LoadReport> {
     let (told, mine) = channel();
     pool.small().push((small, told));
     let mut turn = pool.turn();
-    let stopped = |_| Err(Error::new(ErrorKind::Unavailable, "loads that were committed together were stopped"));
-    match mine.try_recv() {
-        Err(TryRecvError::Empty) => {}
-        answered => return answered.unwrap_or_else(stopped),
-    }
-    let connection = turn.committer(connection);
     let (group, callers): (Vec<Small>, Vec<_>) = std::mem::take(&mut *pool.small()).into_iter().unzip();
-    for (caller, result) in callers.into_iter().zip(commit_all(connection, &group)) {
-        // All of them wait for their turn.
-        let _ = caller.send(result);
+    if group.is_empty() {
+        drop(turn);
+    } else {
+        let committer = turn.committer(connection)?;
+        let results = commit_all(&committer.connection, &group);
+        let wal = committer.wal.clone();
+        // The next group is written while this one is on its way to the disk.
+        drop(turn);
+        let unflushed = wal.and_then(|wal| wal.flush().err());
+        for (caller, result) in callers.into_iter().zip(results) {
+            let lost = unflushed.as_ref().map(|error| Error::new(error.kind, error.to_string()));
+            // Whoever still waits for a turn hears it then.
+            let _ = caller.send(lost.map_or(result, Err));
+        }
     }
-    mine.try_recv().unwrap_or_else(stopped)
+    let stopped = "loads that were committed together were stopped";
+    mine.recv().unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, stopped)))
 }
 
 fn commit_all(connection: &Connection, group: &[Small]) -> Vec<Result<LoadReport>> {

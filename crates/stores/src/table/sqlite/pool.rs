@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use super::group::Waiting;
 use super::load::STAGE;
 use crate::Result;
+use crate::wal::Wal;
 
 /// The most that wait; more are closed after their use.
 const WAITING: usize = 16;
@@ -26,11 +27,19 @@ pub(super) struct Pool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId(u64, u64);
 
-/// The turn to write, and the connection that commits loads of few rows: always the same, because a commit of one
-/// connection empties the cache of all others.
+/// The turn to write, and who commits loads of few rows.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    committer: Option<(Connection, Option<FileId>)>,
+    committer: Option<Committer>,
+}
+
+/// The connection that commits loads of few rows: always the same, because a commit of one connection empties the cache of all
+/// others. Its log is flushed once the turn is over.
+#[derive(Debug)]
+pub(super) struct Committer {
+    pub(super) connection: Connection,
+    pub(super) wal: Option<Arc<Wal>>,
+    file: Option<FileId>,
 }
 
 /// A connection that goes back to the pool.
@@ -80,12 +89,17 @@ impl Pool {
 }
 
 impl Turn {
-    /// The committing connection to the file that `offered` is open on, which it becomes if there is none.
-    pub(super) fn committer(&mut self, offered: Pooled) -> &Connection {
-        if self.committer.as_ref().is_none_or(|(_, file)| *file != offered.file) {
-            self.committer = Some(offered.into_inner());
+    /// The committer to the file that `offered` is open on, which it becomes if there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` if its log cannot be opened.
+    pub(super) fn committer(&mut self, offered: Pooled) -> Result<&Committer> {
+        if self.committer.as_ref().is_none_or(|committer| committer.file != offered.file) {
+            let wal = Wal::of(&offered)?.map(Arc::new);
+            let (connection, file) = offered.into_inner();
+            return Ok(self.committer.insert(Committer { connection, wal, file }));
         }
-        self.committer.as_ref().map(|(connection, _)| connection).expect("it was made above if it was not there")
+        Ok(self.committer.as_ref().expect("it was there just now"))
     }
 }
 
