@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     }
     if wanted("dist") {
         let mut build = cargo(&sources, &["build", "--profile", "dist", "--locked"]);
-        figures.push(timed("build_dist_clean", &mut build, "thin LTO")?);
+        figures.push(timed("build_dist_clean", &mut build, "optimised as one program")?);
         figures.push(size("binary_dist", &sources.join("target/dist/tidegate"))?);
     }
     if wanted("edit") {

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_cast::{CastOptions, cast, cast_with_options};
-use arrow_row::{RowConverter, SortField};
+use arrow_ord::cmp::distinct;
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use tidegate_formats::csv::{self, schema_of};
@@ -71,9 +71,12 @@ impl Converter {
         for (at, column) in self.columns.iter().enumerate() {
             let given = batch.column(self.sources[at]);
             let array = exact(given, column.sql_type).map_err(broken)?;
-            for row in 0..array.len() {
-                if array.is_null(row) && (given.is_valid(row) || !column.nullable) {
-                    bad.push(Bad { row, column: at, is_null: given.is_null(row) });
+            let may_be_null = if column.nullable { given.logical_null_count() } else { 0 };
+            if array.logical_null_count() > may_be_null {
+                for row in 0..array.len() {
+                    if array.is_null(row) && (given.is_valid(row) || !column.nullable) {
+                        bad.push(Bad { row, column: at, is_null: given.is_null(row) });
+                    }
                 }
             }
             arrays.push(array);
@@ -117,11 +120,7 @@ pub(crate) fn exact(array: &ArrayRef, to: SqlType) -> Result<ArrayRef, ArrowErro
             let loose = CastOptions { safe: true, ..CastOptions::default() };
             let there = cast_with_options(array, &target, &loose)?;
             let back = cast_with_options(&there, from, &loose)?;
-            let rows = RowConverter::new(vec![SortField::new(from.clone())])?;
-            let (before, after) = (rows.convert_columns(&[Arc::clone(array)])?, rows.convert_columns(&[back])?);
-            let pairs = before.iter().zip(after.iter());
-            let changed: BooleanArray = pairs.map(|(before, after)| Some(before != after)).collect();
-            arrow_select::nullif::nullif(&there, &changed)
+            arrow_select::nullif::nullif(&there, &distinct(array, &back)?)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use object_store::path::Path;
@@ -10,6 +10,7 @@ use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use tidegate_formats::manifest::ObjectEntry;
 use tidegate_model::{ErrorKind, Failure};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::summarise::joined;
 
@@ -23,11 +24,11 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Brings an object here and holds it against its entry.
+    /// Brings an object here.
     ///
     /// # Errors
-    /// `R1011` if it is not there or is another, `R0008` if it cannot be kept.
-    pub(super) async fn fetch(store: &dyn ObjectStore, entry: &ObjectEntry) -> Result<Self, Failure> {
+    /// `R1011` if it is not there or has another size, `R0008` if it cannot be kept.
+    async fn fetch(store: &dyn ObjectStore, entry: &ObjectEntry) -> Result<Self, Failure> {
         let path = Path::parse(&entry.key).map_err(|error| differs(entry, &error.to_string()))?;
         let result = store.get(&path).await.map_err(|error| missing(entry, error))?;
         let size = result.meta.size;
@@ -44,25 +45,60 @@ impl Local {
                 copy
             }
         };
-        let local = Self { file: Arc::new(file), size, key: entry.key.clone() };
-        let mut reader = local.reader();
-        let hash = tokio::task::spawn_blocking(move || -> io::Result<String> {
+        Ok(Self { file: Arc::new(file), size, key: entry.key.clone() })
+    }
+
+    /// Holds the bytes against the hash of their entry, on a thread of its own.
+    fn check(&self, entry: &ObjectEntry) -> JoinHandle<Result<(), Failure>> {
+        let (mut reader, entry) = (self.reader(), entry.clone());
+        spawn_blocking(move || {
             let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
             loop {
-                let count = reader.read(&mut buffer)?;
+                let count = reader.read(&mut buffer).map_err(no_space)?;
                 if count == 0 {
-                    return Ok(hex(&hasher.finalize()));
+                    break;
                 }
                 hasher.update(&buffer[..count]);
             }
-        });
-        let hash = joined(hash.await)?.map_err(no_space)?;
-        if hash == entry.sha256 { Ok(local) } else { Err(differs(entry, "its SHA-256 is not what its manifest says")) }
+            if hex(&hasher.finalize()) == entry.sha256 {
+                Ok(())
+            } else {
+                Err(differs(&entry, "its SHA-256 is not what its manifest says"))
+            }
+        })
     }
 
     /// A reader from the first byte, independent of every other.
     pub(super) fn reader(&self) -> LocalReader {
         LocalReader { file: Arc::clone(&self.file), size: self.size, at: 0 }
+    }
+}
+
+/// Brings objects, and holds each against its hash while statements already read it: only what they give must wait for that.
+#[derive(Default)]
+pub(super) struct Checks(Mutex<Vec<JoinHandle<Result<(), Failure>>>>);
+
+impl Checks {
+    /// An object whose hash is on the way.
+    ///
+    /// # Errors
+    /// As [`Local::fetch`].
+    pub(super) async fn fetch(&self, store: &dyn ObjectStore, entry: &ObjectEntry) -> Result<Local, Failure> {
+        let local = Local::fetch(store, entry).await?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(local.check(entry));
+        Ok(local)
+    }
+
+    /// `made`, if everything that was brought is what its manifest says; otherwise that is why.
+    ///
+    /// # Errors
+    /// `R1011`, and what `made` is.
+    pub(super) async fn hold<T>(&self, made: Result<T, Failure>) -> Result<T, Failure> {
+        let checks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for check in checks {
+            joined(check.await)??;
+        }
+        made
     }
 }
 

@@ -12,7 +12,7 @@ use tidegate_model::{ErrorKind, Failure};
 use tidegate_sql::Input;
 
 use super::merge::{Part, merged};
-use super::objects::Local;
+use super::objects::Checks;
 use super::state::{KeptPart, KeptTable};
 use super::tables::{Rejects, adapted, chained, columns_of, csv, empty, parquet};
 
@@ -45,6 +45,7 @@ pub(super) struct Origin<'a> {
     pub(super) processed: Arc<dyn ObjectStore>,
     pub(super) manifest: &'a Manifest,
     pub(super) rejects: Rejects,
+    pub(super) checks: Checks,
 }
 
 impl Origin<'_> {
@@ -106,7 +107,7 @@ impl Origin<'_> {
     async fn of_csv(&self, objects: &[ObjectEntry], table: &str, columns: &[SqlColumn]) -> Result<Input, Failure> {
         let mut inputs = Vec::new();
         for object in objects {
-            let local = Local::fetch(self.ingestion.as_ref(), object).await?;
+            let local = self.checks.fetch(self.ingestion.as_ref(), object).await?;
             inputs.push(csv(local, table, columns.to_vec(), self.rejects.clone()));
         }
         Ok(chained(Arc::new(schema_of(columns)), inputs))
@@ -131,7 +132,7 @@ impl Origin<'_> {
 
     /// An object of the transform's own bucket.
     pub(super) async fn of_parquet(&self, object: &ObjectEntry) -> Result<Input, Failure> {
-        let local = Local::fetch(self.processed.as_ref(), object).await?;
+        let local = self.checks.fetch(self.processed.as_ref(), object).await?;
         tokio::task::spawn_blocking(move || parquet(local))
             .await
             .map_err(|error| Failure::new("R1012", ErrorKind::Bug, error.to_string()))?

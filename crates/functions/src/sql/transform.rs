@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use tidegate_engine::{Context, Outcome};
 use tidegate_formats::SqlColumn;
 use tidegate_formats::csv::schema_of;
@@ -13,6 +14,7 @@ use tidegate_sql::{Input, Limits, Session, Statement};
 use super::Options;
 use super::contract;
 use super::convert::Converter;
+use super::objects::Checks;
 use super::sources::{Needed, Origin, Source, load_manifest, unreadable};
 use super::state::{KeptOutput, KeptPart, KeptTable, State, is_crowded};
 use super::statements::{Named, OutputTable};
@@ -20,6 +22,9 @@ use super::tables::{Refused, Rejects, empty};
 use super::write::{self, Target};
 use crate::extract::in_key;
 use crate::predecessor;
+
+/// Outputs that are made at the same time: one keeps more than one core busy, but not two.
+const TOGETHER: usize = 2;
 
 /// One run under way.
 pub(super) struct Transform<'a> {
@@ -102,22 +107,36 @@ impl<'a> Transform<'a> {
             processed: Arc::clone(&processed),
             manifest: &self.manifest,
             rejects: self.rejects.clone(),
+            checks: Checks::default(),
         };
-        let sources = self.sources(&origin).await?;
-        let mut made = Vec::new();
-        let mut kept = Vec::new();
-        for output in self.outputs {
-            let is_due = self.is_due(output, &sources);
-            let entry = if is_due { self.output(output, &sources, &origin).await? } else { None };
-            kept.push(self.kept_output(output, is_due, entry.as_ref()));
-            made.extend(entry);
-        }
-        match State::load(processed.as_ref(), &self.manifest.of, self.manifest.sequence).await? {
-            Some(after) if after.manifest != self.key => return Err(forked(&self.manifest, &after)),
-            Some(_) => {}
-            None => self.keep(&sources, kept).await?,
-        }
+        let made = origin.checks.hold(self.make(&origin).await).await?;
         self.finish(made, &statements)
+    }
+
+    /// Makes the tables, and what has to be kept for the next manifest.
+    async fn make(&self, origin: &Origin<'_>) -> Result<Vec<TableEntry>, Failure> {
+        let sources = self.sources(origin).await?;
+        let outputs: Vec<_> = self.outputs.iter().map(|output| self.make_one(output, &sources, origin)).collect();
+        let outputs: Vec<_> = stream::iter(outputs).buffered(TOGETHER).try_collect().await?;
+        let (kept, made): (Vec<_>, Vec<_>) = outputs.into_iter().unzip();
+        let made = made.into_iter().flatten().collect();
+        match State::load(origin.processed.as_ref(), &self.manifest.of, self.manifest.sequence).await? {
+            Some(after) if after.manifest != self.key => Err(forked(&self.manifest, &after)),
+            Some(_) => Ok(made),
+            None => self.keep(&sources, kept).await.map(|()| made),
+        }
+    }
+
+    /// Makes an output, if it is due, and tells what has to be kept of it.
+    async fn make_one(
+        &self,
+        output: &'a OutputTable,
+        sources: &BTreeMap<String, Source>,
+        origin: &Origin<'_>,
+    ) -> Result<(KeptOutput, Option<TableEntry>), Failure> {
+        let is_due = self.is_due(output, sources);
+        let entry = if is_due { self.output(output, sources, origin).await? } else { None };
+        Ok((self.kept_output(output, is_due, entry.as_ref()), entry))
     }
 
     /// Every source table that is named, and every one that the manifest or the state knows.

@@ -42,6 +42,9 @@ use super::own_file::OwnFile;
 use super::walk::{Found, RESERVED, Stamp, Tree, is_gone, target_of_link, walk};
 use crate::filesystem;
 
+/// How often a directory is made for a file, before it is taken for one that cannot be.
+const MADE: usize = 3;
+
 /// How many findings of a walk travel together.
 const BATCH: usize = 1024;
 
@@ -176,8 +179,9 @@ impl Inner {
         between.into_iter()
     }
 
-    /// Makes the directories above `path` that are missing, durably.
-    fn make_directories(&self, path: &FilePath) -> Result<()> {
+    /// Makes the directories above `path` that are missing, durably; gives those, outermost first.
+    fn make_directories(&self, path: &FilePath) -> Result<Vec<PathBuf>> {
+        let mut made = Vec::new();
         for directory in self.directories_to(path) {
             match fs::symlink_metadata(directory) {
                 Ok(metadata) if metadata.is_dir() => continue,
@@ -190,20 +194,35 @@ impl Inner {
                 Err(error) => return Err(failed("reach", directory, error)),
             }
             match fs::create_dir(directory) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(failed("make the directory", directory, error));
-                }
+                Ok(()) => made.push(directory.to_owned()),
                 // Made just now by another: its name may not be durable yet either.
-                Ok(()) | Err(_) => sync_parent(directory).map_err(|error| failed("sync", directory, error))?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed("make the directory", directory, error)),
             }
+            sync_parent(directory).map_err(|error| failed("sync", directory, error))?;
         }
-        Ok(())
+        Ok(made)
     }
 
     /// A new file that [`Inner::publish`] will call `path`.
     fn stage(&self, path: &FilePath) -> Result<Staged> {
-        self.make_directories(path)?;
-        Staged::new(path).map_err(|error| failed("write beside", path, error))
+        // Whoever made a directory may give up just now, and take it along.
+        for _ in 0..MADE {
+            let made = match self.make_directories(path) {
+                Err(Error::NotFound { .. }) => continue,
+                made => made?,
+            };
+            match Staged::new(path) {
+                Ok(mut staged) => {
+                    staged.made = made;
+                    return Ok(staged);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed("write beside", path, error)),
+            }
+        }
+        let gone = io::Error::new(io::ErrorKind::NotFound, "its directory is removed whenever it is made");
+        Err(failed("write beside", path, gone))
     }
 
     fn put(&self, path: &FilePath, payload: &PutPayload, mode: Publish) -> Result<PutResult> {

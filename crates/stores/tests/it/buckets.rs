@@ -88,8 +88,16 @@ async fn nothing_that_is_half_written_remains_or_is_seen() {
     upload.put_part("half".into()).await.unwrap();
     assert_eq!(open.store.list(None).try_collect::<Vec<_>>().await.unwrap(), []);
     drop(upload);
-    let left: Vec<_> = std::fs::read_dir(directory.path().join("buckets/raw/deep/below")).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
+    let left: Vec<_> = std::fs::read_dir(directory.path().join("buckets/raw")).unwrap().collect();
+    assert!(left.is_empty(), "not even its folders: {left:?}");
+    let mut upload = open.store.put_multipart(&location).await.unwrap();
+    upload.put_part("half".into()).await.unwrap();
+    let beside = object_store::path::Path::parse("deep/z.csv").unwrap();
+    open.store.put(&beside, "x".into()).await.unwrap();
+    drop(upload);
+    let left: Vec<_> = std::fs::read_dir(directory.path().join("buckets/raw/deep")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    open.store.delete(&beside).await.unwrap();
     let refused = open.store.put_opts(&location, "x".into(), PutMode::Create.into()).await;
     refused.unwrap();
     let refused = open.store.put_opts(&location, "y".into(), PutMode::Create.into()).await;

@@ -23,10 +23,12 @@ pub(super) enum Publish {
     Create,
 }
 
-/// A file that is being written; removed when dropped unpublished.
+/// A file that is being written; removed when dropped unpublished, and so are directories that were made for it alone.
 #[derive(Debug)]
 pub(super) struct Staged {
     file: Arc<File>,
+    /// Directories that were made for it, outermost first.
+    pub(super) made: Vec<PathBuf>,
     /// Its name until it is published.
     staging: Option<PathBuf>,
 }
@@ -42,7 +44,7 @@ impl Staged {
         loop {
             let staging = path.with_file_name(format!("{RESERVED}-{name:016x}-{number}.tmp"));
             match claim(&staging)? {
-                Some(file) => return Ok(Self { file: Arc::new(file), staging: Some(staging) }),
+                Some(file) => return Ok(Self { file: Arc::new(file), made: Vec::new(), staging: Some(staging) }),
                 None => number += 1,
             }
         }
@@ -72,6 +74,10 @@ impl Drop for Staged {
         if let Some(staging) = &self.staging {
             // Nothing more can be done about a file that cannot be removed; its name keeps it from being taken.
             let _ = fs::remove_file(staging);
+            for directory in self.made.iter().rev() {
+                // It stays if there is anything else in it by now.
+                let _ = fs::remove_dir(directory);
+            }
         }
     }
 }
