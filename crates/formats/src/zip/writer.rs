@@ -48,19 +48,19 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// `TooLarge`, `Io`.
     pub fn member(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
-        self.add(name, content, FILE)
+        self.add(name, content, FILE, Compression::default())
     }
 
-    /// Adds a member that can be run once it is unpacked.
+    /// Adds a member that can be run once it is unpacked; as small as it gets, for it will travel often.
     ///
     /// # Errors
     /// `TooLarge`, `Io`.
     pub fn program(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
-        self.add(name, content, PROGRAM)
+        self.add(name, content, PROGRAM, Compression::best())
     }
 
-    fn add(&mut self, name: &str, content: &[u8], mode: u32) -> Result<(), Error> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    fn add(&mut self, name: &str, content: &[u8], mode: u32, compression: Compression) -> Result<(), Error> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), compression);
         encoder.write_all(content)?;
         let packed = encoder.finish()?;
         let mut crc = Crc::new();

@@ -5,7 +5,7 @@ use std::fs;
 use tidegate_stores::testing::postgres::Database;
 
 use crate::Done;
-use crate::place::{Bench, Place, Times, measured, tell, tell_rate};
+use crate::place::{Bench, Place, Times, measured, tell, tell_rate, url};
 
 /// Columns of a fact, without its number.
 const COLUMNS: &str = "sales_order_id, created_date, created_time, last_updated_date, last_updated_time, sales_staff_id, \
@@ -88,11 +88,11 @@ pub(crate) fn pipeline_of(parts: &[&str]) -> String {
 
 /// The function that extracts.
 pub(crate) fn extract_of(source: &Database, tables: &str) -> String {
-    EXTRACT.replace("{source}", &source.url()).replace("{tables}", tables)
+    EXTRACT.replace("{source}", &url(source)).replace("{tables}", tables)
 }
 
 fn load_of(warehouse: &Database) -> String {
-    LOAD.replace("{warehouse}", &warehouse.url())
+    LOAD.replace("{warehouse}", &url(warehouse))
 }
 
 fn exported(bench: &Bench) -> Done<Place> {
@@ -185,7 +185,7 @@ fn keyed(bench: &Bench, from: &Place) -> Done {
         drop(database);
         let database = bench.server.database();
         database.sql(FACT);
-        bench.peer(&["load", &parquet, &database.url()]).into_iter().for_each(|ran| duckdb.add(ran));
+        bench.peer(&["load", &parquet, &url(&database)]).into_iter().for_each(|ran| duckdb.add(ran));
     }
     if duckdb.median().is_some() {
         tell_rate("warehouse_load_keyed", bench.rows, &ours, &duckdb, "peer DuckDB, into a table with a serial key");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tidegate_stores::testing::postgres::{Database, Postgres, USER};
+use tidegate_stores::testing::postgres::{Database, Postgres};
 
 use crate::Done;
 
@@ -89,8 +89,7 @@ impl Bench {
         let ours =
             std::env::var_os("TIDEGATE_TEST_SERVICES").map(|services| PathBuf::from(services).join("postgres/psql"));
         let mut command = Command::new(ours.filter(|psql| psql.is_file()).unwrap_or_else(|| "psql".into()));
-        command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", &database.name, "-h"]);
-        command.arg(&self.server.folder).args(["-p", &self.server.port.to_string()]);
+        command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &url(database)]);
         for sql in commands {
             command.args(["-c", sql]);
         }
@@ -115,6 +114,11 @@ impl Bench {
     pub(crate) fn file(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
+}
+
+/// The url of a database, for ours and for peers: all of them reach it in one way, which is not encrypted.
+pub(crate) fn url(database: &Database) -> String {
+    format!("{}?sslmode=disable", database.url())
 }
 
 /// A folder with a pipeline.

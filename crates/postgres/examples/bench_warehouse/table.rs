@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
 use crate::Done;
-use crate::place::{Bench, Times, measured, tell, tell_rate};
+use crate::place::{Bench, Times, measured, tell, tell_rate, url};
 
 const ROWS: u64 = 1_000_000;
 
@@ -21,7 +21,7 @@ pub(crate) fn table(bench: &Bench) -> Done {
         let pipeline = format!(
             "[pipeline]\nname = \"bench\"\n[bucket.incoming]\n[table.people]\nurl = \"{}\"\nkey = {{ uuid = \"string\" }}\n\
              [function.load]\non = {{ created = \"incoming\", keys = \"**/*.csv\" }}\nrun = \"csv-to-table\"\ninto = \"people\"\n",
-            database.url()
+            url(&database)
         );
         let place = bench.place("people", &pipeline, |_| false)?;
         fs::create_dir_all(place.folder.join("buckets/incoming"))?;
