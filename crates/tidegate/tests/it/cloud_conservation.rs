@@ -1,4 +1,5 @@
-//! The oracle of conservation over AWS: events that come twice and late, messages that are given to two, and functions that are killed.
+//! The oracle of conservation over AWS: events that come twice, late and out of order, messages that are given to two, and functions
+//! that are killed.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ struct OnAws {
     ledger: DynamoLedger,
     is_faulty: Cell<bool>,
     killed: Cell<u64>,
+    repeats: Cell<u64>,
 }
 
 impl OnAws {
@@ -84,7 +86,11 @@ impl System for OnAws {
         let event = json!({ "detail-type": "Object Created", "source": "aws.s3", "detail": {
             "bucket": { "name": self.bucket_name("raw") },
             "object": { "key": key, "size": object.size, "etag": etag.trim_matches('"') } } });
-        let message = json!({ "QueueUrl": self.cloud.queue(QUEUES[0]), "MessageBody": event.to_string() });
+        // Three of four come late, behind what is put after it: out of order, and of a version that may be no more.
+        let delay = self.repeats.get() % 4;
+        self.repeats.set(self.repeats.get() + 1);
+        let queue = self.cloud.queue(QUEUES[0]);
+        let message = json!({ "QueueUrl": queue, "MessageBody": event.to_string(), "DelaySeconds": delay });
         self.cloud.call("sqs", "send_message", message);
     }
 
@@ -148,7 +154,14 @@ fn nothing_is_lost_doubled_or_mangled_on_aws() {
     runtime.block_on(async {
         let client = tidegate_aws::testing::client(&cloud.url(), "us-east-1", &cloud.account).await;
         let ledger = DynamoLedger::new(&client, "storm-tidegate-state".to_owned());
-        let system = OnAws { cloud, place, ledger, is_faulty: Cell::default(), killed: Cell::default() };
+        let system = OnAws {
+            cloud,
+            place,
+            ledger,
+            is_faulty: Cell::default(),
+            killed: Cell::default(),
+            repeats: Cell::default(),
+        };
         // S3 says to a new queue that it will tell of objects. That is done with before messages come again soon.
         system.come_to_rest().await;
         let traffic = conserve(&system, &Chance::new(7), 60).await;
