@@ -1,6 +1,6 @@
 //! What every part of the bench needs: the server, the binary, folders with a pipeline each, and the clock.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,6 +29,8 @@ pub(crate) struct Bench {
     binary: PathBuf,
     python: Option<PathBuf>,
     source: OnceCell<Database>,
+    /// Seconds that peers took for each hop of the whole.
+    hops: RefCell<Vec<f64>>,
 }
 
 impl Bench {
@@ -50,6 +52,7 @@ impl Bench {
             binary,
             python: services.map(|services| services.join("bin/python")).filter(|python| python.is_file()),
             source: OnceCell::new(),
+            hops: RefCell::default(),
         })
     }
 
@@ -82,6 +85,17 @@ impl Bench {
             }
         }
         Ok(place)
+    }
+
+    /// Keeps what a peer took for a hop.
+    pub(crate) fn keep_hop(&self, peer: &Times) {
+        self.hops.borrow_mut().extend(peer.median());
+    }
+
+    /// What peers took for all three hops together, if each was measured.
+    pub(crate) fn hops_of_peers(&self) -> Option<f64> {
+        let hops = self.hops.borrow();
+        (hops.len() == 3).then(|| hops.iter().sum())
     }
 
     /// `psql` for a database, with a command.
