@@ -17,6 +17,8 @@ use datafusion::common::DataFusionError;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::prelude::SessionContext;
 
+use tidegate_formats::{SqlType, TypedCells};
+
 use crate::currency_name;
 
 /// What depends on clock or chance: the same rows must give the same result whenever a statement runs.
@@ -97,22 +99,16 @@ fn iso_4217_name(arguments: &[ArrayRef]) -> ArrayRef {
 }
 
 fn strict_date(arguments: &[ArrayRef]) -> ArrayRef {
-    let mut dates = Date32Builder::new();
+    let mut dates = TypedCells::new(SqlType::Date);
     for text in arguments[0].as_string::<i32>() {
-        dates.append_option(text.and_then(date));
+        match text {
+            Some(text) => {
+                dates.append(text);
+            }
+            None => dates.append_null(),
+        }
     }
-    Arc::new(dates.finish())
-}
-
-/// Days since 1970 of a text that is exactly `yyyy-mm-dd`.
-fn date(text: &str) -> Option<i32> {
-    let is_form = text.len() == 10
-        && text
-            .bytes()
-            .enumerate()
-            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
-    let date: jiff::civil::Date = text.parse().ok().filter(|_| is_form)?;
-    Some(date.since(jiff::civil::Date::constant(1970, 1, 1)).ok()?.get_days())
+    dates.finish()
 }
 
 fn days(arguments: &[ArrayRef]) -> Result<ArrayRef, DataFusionError> {

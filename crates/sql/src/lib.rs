@@ -15,6 +15,7 @@ mod input;
 mod lacking;
 mod session;
 mod statement;
+mod timestamps;
 
 pub use currency::currency_name;
 pub use input::{Batches, Input};

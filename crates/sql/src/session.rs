@@ -16,7 +16,7 @@ use tidegate_model::{ErrorKind, Failure};
 
 use crate::failure::{Slot, of_plan, of_run};
 use crate::input::{Input, Provider};
-use crate::{Statement, functions};
+use crate::{Statement, functions, timestamps};
 
 /// Rows of a batch.
 const BATCH: usize = 8192;
@@ -59,6 +59,7 @@ impl Session {
 
     fn of(context: SessionContext) -> Self {
         functions::register(&context);
+        context.add_optimizer_rule(Arc::new(timestamps::OnWholeColumns));
         Self { context, slot: Slot::default() }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int32Type, Int64Type};
-use arrow_array::{Array, Date32Array, Int32Array, RecordBatch, StringArray};
+use arrow_array::{Array, Date32Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use tidegate_model::{ErrorKind, Failure};
 use tidegate_sql::{Input, Limits, Session, Statement};
@@ -117,6 +117,40 @@ async fn the_functions_of_our_own_do_what_they_say() {
     let batches = run(&session, "SELECT unnest(days(min(day), max(day))) AS day FROM sale").await.expect("rows");
     let days = batches[0].column(0).as_primitive::<Date32Type>();
     assert_eq!(days.values(), &[10, 11, 12]);
+}
+
+#[tokio::test]
+async fn dates_and_times_of_timestamps_are_those_of_the_general_cast() {
+    let (session, _scratch) = session(1 << 20);
+    let day = 86_400_000_000;
+    let micros: TimestampMicrosecondArray = [
+        Some(0),
+        Some(-1),
+        Some(day - 1),
+        Some(-day),
+        None,
+        Some(1_709_209_845_123_456),
+        Some(-11_670_998_400_000_001),
+    ]
+    .into_iter()
+    .collect();
+    let schema = Schema::new(vec![Field::new("t", micros.data_type().clone(), true)]);
+    let rows = RecordBatch::try_new(Arc::new(schema.clone()), vec![Arc::new(micros)]).expect("a batch");
+    session.register("moment", Input::of_batches(Arc::new(schema), vec![rows])).expect("a table");
+    // What may fail is cast as always.
+    let pairs =
+        [("t", "date"), ("t", "time"), ("CAST(t AS timestamp(9))", "date"), ("CAST(t AS timestamp(9))", "time")];
+    for (value, part) in pairs {
+        let text = format!("SELECT CAST({value} AS {part}), TRY_CAST({value} AS {part}) AS general FROM moment");
+        let batches = run(&session, &text).await.expect("rows");
+        assert_eq!(batches[0].column(0).as_ref(), batches[0].column(1).as_ref(), "{value} {part}");
+        assert_eq!(batches[0].column(0).len(), 7);
+    }
+    let text = "SELECT CAST(t AS date) AS day, count(*) AS moments FROM moment WHERE CAST(t AS date) >= DATE '1969-12-31' \
+                GROUP BY CAST(t AS date) ORDER BY day";
+    let batches = run(&session, text).await.expect("rows");
+    assert_eq!(batches[0].column(0).as_primitive::<Date32Type>().values(), &[-1, 0, 19_782]);
+    assert_eq!(batches[0].column(1).as_primitive::<Int64Type>().values(), &[2, 2, 1]);
 }
 
 #[tokio::test]
