@@ -130,7 +130,7 @@ async fn dates_and_times_of_timestamps_are_those_of_the_general_cast() {
         Some(-day),
         None,
         Some(1_709_209_845_123_456),
-        Some(-11_670_998_400_000_001),
+        Some(-8_000_000_000_000_001),
     ]
     .into_iter()
     .collect();
