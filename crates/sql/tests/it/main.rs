@@ -123,17 +123,10 @@ async fn the_functions_of_our_own_do_what_they_say() {
 async fn dates_and_times_of_timestamps_are_those_of_the_general_cast() {
     let (session, _scratch) = session(1 << 20);
     let day = 86_400_000_000;
-    let micros: TimestampMicrosecondArray = [
-        Some(0),
-        Some(-1),
-        Some(day - 1),
-        Some(-day),
-        None,
-        Some(1_709_209_845_123_456),
-        Some(-8_000_000_000_000_001),
-    ]
-    .into_iter()
-    .collect();
+    let micros: TimestampMicrosecondArray =
+        [Some(0), Some(-1), Some(day - 1), Some(-day), None, Some(1_709_209_845_123_456), Some(-8_000_000_000_000_001)]
+            .into_iter()
+            .collect();
     let schema = Schema::new(vec![Field::new("t", micros.data_type().clone(), true)]);
     let rows = RecordBatch::try_new(Arc::new(schema.clone()), vec![Arc::new(micros)]).expect("a batch");
     session.register("moment", Input::of_batches(Arc::new(schema), vec![rows])).expect("a table");
