@@ -30,7 +30,8 @@ impl<S: Sessions> SqlWarehouse<S> {
         Self { sessions, purpose: Purpose::Load }
     }
 
-    /// The same, but every load is undone at its end, and tells what it would have done. Nobody who reads is held up by it.
+    /// The same, but every load is undone at its end, and tells what it would have done. Whoever reads is not
+    /// held up by it, unless a table gets a column.
     pub fn trial(sessions: S) -> Self {
         Self { sessions, purpose: Purpose::Try }
     }

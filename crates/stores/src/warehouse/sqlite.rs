@@ -60,7 +60,8 @@ impl Sessions for SqliteFile {
             let connection = match purpose {
                 Purpose::Load => connect(&path, true, waits)?,
                 Purpose::Read | Purpose::Try if path.is_file() => connect(&path, false, waits)?,
-                Purpose::Try => connect(Path::new(":memory:"), true, waits)?,
+                // A database without a name is a temporary file, so that many rows need no memory.
+                Purpose::Try => connect(Path::new(""), true, waits)?,
                 Purpose::Read => return Ok(None),
             };
             Ok(Some(Box::new(SqliteSession { connection })))
