@@ -246,50 +246,60 @@ impl TypedCells {
         Self { sql_type, values }
     }
 
-    /// Appends the value of a text. If it has none, NULL is appended in its place, and false returned.
-    pub fn append(&mut self, value: &str) -> bool {
-        let bytes = value.as_bytes();
+    /// Appends the values of texts; `None` is NULL. A text that has no value becomes NULL, too, and `refuse` is told which of
+    /// these it is.
+    pub fn extend<T: AsRef<str>>(&mut self, texts: impl Iterator<Item = Option<T>>, mut refuse: impl FnMut(usize)) {
         let is_zoned = matches!(self.sql_type, SqlType::Instant(_));
-        macro_rules! put {
-            ($builder:expr, $value:expr) => {{
-                let value = $value;
-                $builder.append_option(value);
-                value.is_some()
-            }};
+        // One loop for each type: what it is need not be asked for each value.
+        macro_rules! all {
+            ($builder:expr, $value:expr) => {
+                for (at, text) in texts.enumerate() {
+                    match text.as_ref().map(|text| ($value)(text.as_ref())) {
+                        Some(Some(value)) => $builder.append_value(value),
+                        Some(None) => {
+                            $builder.append_null();
+                            refuse(at);
+                        }
+                        None => $builder.append_null(),
+                    }
+                }
+            };
         }
+        let integer = |text: &str| text::integer(text.as_bytes());
         match &mut self.values {
-            Values::Boolean(builder) => put!(builder, text::boolean(bytes)),
-            Values::SmallInt(builder) => {
-                put!(builder, text::integer(bytes).and_then(|value| i16::try_from(value).ok()))
-            }
-            Values::Integer(builder) => put!(builder, text::integer(bytes).and_then(|value| i32::try_from(value).ok())),
-            Values::BigInt(builder) => put!(builder, text::integer(bytes)),
-            Values::Real(builder) => put!(builder, value.parse::<f32>().ok()),
-            Values::Double(builder) => put!(builder, value.parse::<f64>().ok()),
+            Values::Boolean(builder) => all!(builder, |text: &str| text::boolean(text.as_bytes())),
+            Values::SmallInt(builder) => all!(builder, |text: &str| i16::try_from(integer(text)?).ok()),
+            Values::Integer(builder) => all!(builder, |text: &str| i32::try_from(integer(text)?).ok()),
+            Values::BigInt(builder) => all!(builder, integer),
+            Values::Real(builder) => all!(builder, |text: &str| text.parse::<f32>().ok()),
+            Values::Double(builder) => all!(builder, |text: &str| text.parse::<f64>().ok()),
             Values::Numeric(builder) => {
-                let SqlType::Numeric(precision, scale) = self.sql_type else { return false };
-                put!(builder, text::decimal(bytes, precision, scale))
+                let (precision, scale) =
+                    if let SqlType::Numeric(precision, scale) = self.sql_type { (precision, scale) } else { (0, 0) };
+                all!(builder, |text: &str| text::decimal(text.as_bytes(), precision, scale));
             }
             Values::Text(builder) => {
                 let longest =
                     if let SqlType::Text(Some(longest)) = self.sql_type { longest as usize } else { usize::MAX };
-                let fits = value.len() <= longest || value.chars().count() <= longest;
-                builder.append_option(fits.then_some(value));
-                fits
+                for (at, text) in texts.enumerate() {
+                    let text = text.as_ref().map(AsRef::as_ref);
+                    let fits = text.filter(|text| text.len() <= longest || text.chars().count() <= longest);
+                    builder.append_option(fits);
+                    if text.is_some() && fits.is_none() {
+                        refuse(at);
+                    }
+                }
             }
-            Values::Date(builder) => put!(builder, text::date(bytes)),
+            Values::Date(builder) => all!(builder, |text: &str| text::date(text.as_bytes())),
             Values::TimeMillis(builder) => {
-                put!(builder, text::time(bytes, 1_000).and_then(|value| i32::try_from(value).ok()))
+                all!(builder, |text: &str| i32::try_from(text::time(text.as_bytes(), 1_000)?).ok());
             }
-            Values::TimeMicros(builder) => put!(builder, text::time(bytes, 1_000_000)),
-            Values::Millis(builder) => put!(builder, text::timestamp(bytes, 1_000, is_zoned)),
-            Values::Micros(builder) => put!(builder, text::timestamp(bytes, 1_000_000, is_zoned)),
+            Values::TimeMicros(builder) => all!(builder, |text: &str| text::time(text.as_bytes(), 1_000_000)),
+            Values::Millis(builder) => all!(builder, |text: &str| text::timestamp(text.as_bytes(), 1_000, is_zoned)),
+            Values::Micros(builder) => {
+                all!(builder, |text: &str| text::timestamp(text.as_bytes(), 1_000_000, is_zoned));
+            }
         }
-    }
-
-    /// Appends NULL.
-    pub fn append_null(&mut self) {
-        each!(&mut self.values, builder => builder.append_null());
     }
 
     /// The column so far; the next begins empty.

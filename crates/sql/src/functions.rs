@@ -100,14 +100,7 @@ fn iso_4217_name(arguments: &[ArrayRef]) -> ArrayRef {
 
 fn strict_date(arguments: &[ArrayRef]) -> ArrayRef {
     let mut dates = TypedCells::new(SqlType::Date);
-    for text in arguments[0].as_string::<i32>() {
-        match text {
-            Some(text) => {
-                dates.append(text);
-            }
-            None => dates.append_null(),
-        }
-    }
+    dates.extend(arguments[0].as_string::<i32>().iter(), |_| ());
     dates.finish()
 }
 

@@ -2,6 +2,7 @@
 //! told apart; every cell is exactly what it says, or its row is refused.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -34,7 +35,6 @@ pub struct TypedReader<R> {
     scanner: Scanner<R>,
     columns: Vec<SqlColumn>,
     schema: SchemaRef,
-    fields: Vec<Span>,
 }
 
 impl<R: Read> TypedReader<R> {
@@ -44,19 +44,17 @@ impl<R: Read> TypedReader<R> {
     /// `Malformed` if the header is another, `Io`.
     pub fn new(input: R, columns: Vec<SqlColumn>) -> Result<Self, Error> {
         let mut scanner = Scanner::new(input);
-        let mut fields = Vec::new();
-        let names: Vec<Cow<'_, [u8]>> = match scanner.next(&mut fields)? {
-            Some(record) => fields.iter().map(|field| field.bytes(record.bytes)).collect(),
+        let names: Vec<Cow<'_, str>> = match scanner.next(1, None)? {
+            Some(header) => header.fields.iter().map(|field| field.text(header.text)).collect(),
             None => Vec::new(),
         };
-        let is_same = names.iter().map(AsRef::as_ref).eq(columns.iter().map(|column| column.name.as_bytes()));
-        if !is_same {
+        if !names.iter().map(AsRef::as_ref).eq(columns.iter().map(|column| column.name.as_str())) {
             let expected: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
             return Err(Error::new(Problem::Malformed, "the header names other columns than were declared")
                 .at_line(1)
                 .expected(format!("`{}`", expected.join(","))));
         }
-        Ok(Self { scanner, schema: Arc::new(schema_of(&columns)), columns, fields })
+        Ok(Self { scanner, schema: Arc::new(schema_of(&columns)), columns })
     }
 
     /// The columns of the batches.
@@ -69,41 +67,40 @@ impl<R: Read> TypedReader<R> {
     /// # Errors
     /// `Malformed` for a row with another number of fields or an open quote, `Encoding`, `TooLarge`, `Io`.
     pub fn next_batch(&mut self) -> Result<Option<(RecordBatch, Vec<RefusedRow>)>, Error> {
+        let width = self.columns.len();
         let mut cells: Vec<TypedCells> = self.columns.iter().map(|column| TypedCells::new(column.sql_type)).collect();
-        let (mut kept, mut refused) = (Vec::with_capacity(ROWS), Vec::new());
-        while kept.len() < ROWS {
-            let Some(record) = self.scanner.next(&mut self.fields)? else { break };
-            if self.fields.len() != self.columns.len() {
-                let (found, wanted) = (self.fields.len(), self.columns.len());
-                return Err(Error::new(Problem::Malformed, format!("a row of {found} fields"))
-                    .at_line(record.line)
-                    .expected(format!("{wanted} fields, as the header has")));
-            }
-            let mut bad = None;
-            for (at, field) in self.fields.iter().enumerate() {
-                if !append(&mut cells[at], self.columns[at].nullable, field, record)? {
-                    bad.get_or_insert(at);
+        // Of each row that is left out, its line and its first column that has no value.
+        let (mut rows, mut refused) = (0, BTreeMap::<usize, (u64, &SqlColumn)>::new());
+        while rows < ROWS {
+            let Some(records) = self.scanner.next(ROWS - rows, Some(width))? else { break };
+            for (at, (column, cells)) in self.columns.iter().zip(&mut cells).enumerate() {
+                let mut refuse = |row: usize| {
+                    refused.entry(rows + row).or_insert((records.lines[row], column));
+                };
+                let fields = || records.fields.iter().skip(at).step_by(width);
+                let text = |field: &Span| (!field.is_null()).then(|| field.text(records.text));
+                cells.extend(fields().map(text), &mut refuse);
+                if !column.nullable {
+                    fields().enumerate().filter(|(_, field)| field.is_null()).for_each(|(row, _)| refuse(row));
                 }
             }
-            kept.push(bad.is_none());
-            if let Some(at) = bad {
-                let column = &self.columns[at];
-                refused.push(RefusedRow {
-                    line: record.line,
-                    column: column.name.clone(),
-                    expected: column.sql_type.expected(),
-                });
-            }
+            rows += records.lines.len();
         }
-        if kept.is_empty() {
+        if rows == 0 {
             return Ok(None);
         }
         let arrays = cells.iter_mut().map(TypedCells::finish).collect();
         let mut batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(inner)?;
         if !refused.is_empty() {
-            batch = arrow_select::filter::filter_record_batch(&batch, &BooleanArray::from(kept)).map_err(inner)?;
+            let kept: BooleanArray = (0..rows).map(|row| Some(!refused.contains_key(&row))).collect();
+            batch = arrow_select::filter::filter_record_batch(&batch, &kept).map_err(inner)?;
         }
-        Ok(Some((batch, refused)))
+        let told = |(line, column): (u64, &SqlColumn)| RefusedRow {
+            line,
+            column: column.name.clone(),
+            expected: column.sql_type.expected(),
+        };
+        Ok(Some((batch, refused.into_values().map(told).collect())))
     }
 }
 
@@ -113,24 +110,11 @@ pub fn schema_of(columns: &[SqlColumn]) -> Schema {
     Schema::new(columns.iter().map(field).collect::<Vec<_>>())
 }
 
-/// Appends a field's value; false if it has none.
-fn append(cells: &mut TypedCells, nullable: bool, field: &Span, record: Record<'_>) -> Result<bool, Error> {
-    if field.is_null() {
-        cells.append_null();
-        return Ok(nullable);
-    }
-    let bytes = field.bytes(record.bytes);
-    let Ok(text) = std::str::from_utf8(&bytes) else {
-        return Err(Error::new(Problem::Encoding, "a value is no UTF-8 text").at_line(record.line));
-    };
-    Ok(cells.append(text))
-}
-
 fn inner(error: arrow_schema::ArrowError) -> Error {
     Error::new(Problem::Unsupported, error.to_string())
 }
 
-/// Where a field lies in its record.
+/// Where a field lies in the text of its records.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     begin: usize,
@@ -144,28 +128,20 @@ impl Span {
         self.begin == self.end && !self.is_quoted
     }
 
-    fn bytes<'r>(&self, record: &'r [u8]) -> Cow<'r, [u8]> {
-        let bytes = &record[self.begin..self.end];
-        if !self.has_doubled {
-            return Cow::Borrowed(bytes);
-        }
-        let mut plain = Vec::with_capacity(bytes.len());
-        let mut after_quote = false;
-        for byte in bytes {
-            after_quote = *byte == b'"' && !after_quote;
-            if !after_quote {
-                plain.push(*byte);
-            }
-        }
-        Cow::Owned(plain)
+    fn text<'r>(&self, records: &'r str) -> Cow<'r, str> {
+        // A field lies between bytes of ASCII, so it is a text of its own.
+        let text = records.get(self.begin..self.end).unwrap_or_default();
+        if self.has_doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
 }
 
-/// A record's bytes and the line they begin on.
-#[derive(Debug, Clone, Copy)]
-struct Record<'s> {
-    bytes: &'s [u8],
-    line: u64,
+/// Some records one after the other.
+struct Records<'s> {
+    text: &'s str,
+    /// All fields of the first, then those of the second, and so on.
+    fields: &'s [Span],
+    /// The line that each record begins on.
+    lines: &'s [u64],
 }
 
 /// Cuts a text into records, which it holds one after the other.
@@ -176,46 +152,89 @@ struct Scanner<R> {
     filled: usize,
     is_over: bool,
     line: u64,
+    fields: Vec<Span>,
+    lines: Vec<u64>,
 }
 
-/// What the bytes at hand begin with.
+/// What stands at a place of the bytes at hand.
 enum Cut {
-    Record { length: usize, lines: u64 },
+    /// A record up to `end`, with so many line ends.
+    Record {
+        end: usize,
+        lines: u64,
+    },
     More,
     Stray(u64),
 }
 
 impl<R: Read> Scanner<R> {
     fn new(input: R) -> Self {
-        Self { input, buffer: vec![0; CHUNK], begin: 0, filled: 0, is_over: false, line: 1 }
+        let buffer = vec![0; CHUNK];
+        Self { input, buffer, begin: 0, filled: 0, is_over: false, line: 1, fields: Vec::new(), lines: Vec::new() }
     }
 
-    fn next(&mut self, fields: &mut Vec<Span>) -> Result<Option<Record<'_>>, Error> {
+    /// Up to `most` records that are at hand, each of `width` fields, and at least one; `None` at the end.
+    fn next(&mut self, most: usize, width: Option<usize>) -> Result<Option<Records<'_>>, Error> {
         loop {
-            let bytes = &self.buffer[self.begin..self.filled];
-            if bytes.is_empty() && self.is_over {
-                return Ok(None);
+            let end = self.cut_all(most, width)?;
+            if !self.lines.is_empty() {
+                let bytes = &self.buffer[self.begin..self.begin + end];
+                self.begin += end;
+                let text = std::str::from_utf8(bytes).map_err(|error| self.no_text(error.valid_up_to()))?;
+                return Ok(Some(Records { text, fields: &self.fields, lines: &self.lines }));
             }
-            match cut(bytes, self.is_over, fields) {
-                Cut::Record { length, lines } => {
-                    let (begin, line) = (self.begin, self.line);
-                    self.begin += length;
+            if self.is_over {
+                if self.begin == self.filled {
+                    return Ok(None);
+                }
+                return Err(Error::new(Problem::Malformed, "a quote opens here and is never closed")
+                    .at_line(self.line)
+                    .help("the file is cut off, or was not written by an extract"));
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Cuts the records that are at hand; tells where the last of them ends.
+    fn cut_all(&mut self, most: usize, width: Option<usize>) -> Result<usize, Error> {
+        let bytes = &self.buffer[self.begin..self.filled];
+        self.fields.clear();
+        self.lines.clear();
+        let mut begin = 0;
+        while self.lines.len() < most && begin < bytes.len() {
+            let before = self.fields.len();
+            match cut(bytes, begin, self.is_over, &mut self.fields) {
+                Cut::Record { end, lines } => {
+                    let found = self.fields.len() - before;
+                    if let Some(wanted) = width.filter(|wanted| *wanted != found) {
+                        return Err(Error::new(Problem::Malformed, format!("a row of {found} fields"))
+                            .at_line(self.line)
+                            .expected(format!("{wanted} fields, as the header has")));
+                    }
+                    self.lines.push(self.line);
                     self.line += lines;
-                    return Ok(Some(Record { bytes: &self.buffer[begin..begin + length], line }));
+                    begin = end;
                 }
                 Cut::Stray(lines) => {
                     return Err(Error::new(Problem::Malformed, "something follows a closing quote")
                         .at_line(self.line + lines)
                         .expected("a comma or a line end; a quote within a text is doubled"));
                 }
-                Cut::More if self.is_over => {
-                    return Err(Error::new(Problem::Malformed, "a quote opens here and is never closed")
-                        .at_line(self.line)
-                        .help("the file is cut off, or was not written by an extract"));
+                Cut::More => {
+                    self.fields.truncate(before);
+                    break;
                 }
-                Cut::More => self.fill()?,
             }
         }
+        Ok(begin)
+    }
+
+    /// The records at hand are no text from this place on.
+    fn no_text(&self, place: usize) -> Error {
+        let field = self.fields.iter().position(|field| field.end > place).unwrap_or(0);
+        let width = (self.fields.len() / self.lines.len().max(1)).max(1);
+        let line = self.lines.get(field / width).copied().unwrap_or(self.line);
+        Error::new(Problem::Encoding, "a value is no UTF-8 text").at_line(line)
     }
 
     fn fill(&mut self) -> Result<(), Error> {
@@ -241,10 +260,9 @@ impl<R: Read> Scanner<R> {
     }
 }
 
-/// Finds the fields of the record that the bytes begin with.
-fn cut(bytes: &[u8], is_over: bool, fields: &mut Vec<Span>) -> Cut {
-    fields.clear();
-    let (mut at, mut lines) = (0, 0);
+/// Finds the fields of the record that begins at a place.
+fn cut(bytes: &[u8], begin: usize, is_over: bool, fields: &mut Vec<Span>) -> Cut {
+    let (mut at, mut lines) = (begin, 0);
     loop {
         let is_quoted = bytes.get(at) == Some(&b'"');
         let field = if is_quoted {
@@ -264,8 +282,8 @@ fn cut(bytes: &[u8], is_over: bool, fields: &mut Vec<Span>) -> Cut {
         fields.push(field);
         match bytes.get(at) {
             Some(b',') => at += 1,
-            Some(b'\n') => return Cut::Record { length: at + 1, lines: lines + 1 },
-            None if is_over => return Cut::Record { length: at, lines },
+            Some(b'\n') => return Cut::Record { end: at + 1, lines: lines + 1 },
+            None if is_over => return Cut::Record { end: at, lines },
             None => return Cut::More,
             Some(_) => return Cut::Stray(lines),
         }

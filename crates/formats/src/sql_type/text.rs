@@ -11,10 +11,17 @@ pub(super) fn boolean(text: &[u8]) -> Option<bool> {
     }
 }
 
+/// Most digits of a number that is in the range of 64 bits whatever they are.
+const SAFE: usize = 18;
+
 pub(super) fn integer(text: &[u8]) -> Option<i64> {
     let (is_negative, digits) = sign(text);
     if digits.is_empty() {
         return None;
+    }
+    if digits.len() <= SAFE {
+        let value = number(digits)?;
+        return Some(if is_negative { -value } else { value });
     }
     let mut value = 0i64;
     for byte in digits {
@@ -36,6 +43,12 @@ pub(super) fn decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
     let kept = fraction.len().min(usize::from(scale));
     if fraction[kept..].iter().any(|byte| *byte != b'0') {
         return None;
+    }
+    if whole.len() + usize::from(scale) <= SAFE {
+        let power = |digits: usize| 10i64.pow(u32::try_from(digits).unwrap_or(0));
+        let value = (number(whole)? * power(kept) + number(&fraction[..kept])?) * power(usize::from(scale) - kept);
+        let is_in_range = usize::from(precision) > SAFE || value < power(usize::from(precision));
+        return is_in_range.then_some(i128::from(if is_negative { -value } else { value }));
     }
     let mut value = 0i128;
     for byte in whole.iter().chain(&fraction[..kept]) {
@@ -68,12 +81,10 @@ fn days_of(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Counted in years that begin in March, so that the day which comes and goes is the last.
+/// Counted in years that begin in March, so that the day which comes and goes is the last. The year is 1 at least.
 fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - EPOCH
 }
 
 /// Time of day `hh:mm:ss[.f…]` in units of which a second has `per_second`.
@@ -144,9 +155,15 @@ fn digit(byte: u8) -> Option<i64> {
     byte.is_ascii_digit().then(|| i64::from(byte - b'0'))
 }
 
-/// A number of a few digits.
+/// A number of at most [`SAFE`] digits, none of which is nought.
 fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0, |value, byte| Some(value * 10 + digit(*byte)?))
+    let (mut value, mut largest) = (0, 0);
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        value = value * 10 + i64::from(digit);
+        largest = largest.max(digit);
+    }
+    (largest <= 9).then_some(value)
 }
 
 #[cfg(test)]
@@ -174,9 +191,22 @@ mod tests {
         assert_eq!(decimal(b"3.281", 10, 2), None);
         assert_eq!(decimal(b"99999999.99", 10, 2), Some(9_999_999_999));
         assert_eq!(decimal(b"100000000", 10, 2), None);
-        for no in ["", "-", ".", "1e3", "1,5", "NaN", " 1"] {
+        for no in ["", "-", ".", "1e3", "1,5", "NaN", " 1", "1.2/", "1:.2"] {
             assert_eq!(decimal(no.as_bytes(), 10, 2), None, "{no}");
         }
+        // Both ways to read one agree, and so do both ways to read an integer.
+        for (text, value) in [(".5", 50), ("1.", 100), ("-0.07", -7), ("12.500", 1250), ("+3", 300)] {
+            let wide = format!("{}{}", text.replace(['.', '-', '+'], ""), "0".repeat(20));
+            assert_eq!(decimal(text.as_bytes(), 10, 2), Some(value), "{text}");
+            assert_eq!(decimal(text.as_bytes(), 38, 2), Some(value), "{text}");
+            assert_eq!(decimal(text.as_bytes(), 38, 30), Some(value * 10i128.pow(28)), "{text}");
+            assert_eq!(decimal(wide.as_bytes(), 10, 2), None, "{wide}");
+        }
+        assert_eq!(decimal(b"999999999999999999", 18, 0), Some(999_999_999_999_999_999));
+        assert_eq!(decimal(b"1000000000000000000", 18, 0), None);
+        assert_eq!(integer(b"-000000000000000000012"), Some(-12));
+        assert_eq!(integer(b"999999999999999999"), Some(999_999_999_999_999_999));
+        assert_eq!(integer(b"12a"), None);
         assert_eq!(decimal(&[b'9'; 40], 38, 0), None);
         assert_eq!(integer(b"-9223372036854775808"), Some(i64::MIN));
         assert_eq!(integer(b"9223372036854775808"), None);

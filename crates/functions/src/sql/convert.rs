@@ -106,14 +106,7 @@ pub(crate) fn exact(array: &ArrayRef, to: SqlType) -> Result<ArrayRef, ArrowErro
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             let texts = cast(array, &DataType::Utf8)?;
             let mut cells = TypedCells::new(to);
-            for text in texts.as_string::<i32>() {
-                match text {
-                    Some(text) => {
-                        cells.append(text);
-                    }
-                    None => cells.append_null(),
-                }
-            }
+            cells.extend(texts.as_string::<i32>().iter(), |_| ());
             Ok(cells.finish())
         }
         from => {
