@@ -1,7 +1,7 @@
 //! Objects of a manifest, at hand as local files whose bytes are those that the manifest vouches for.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
@@ -46,6 +46,11 @@ impl Local {
             }
         };
         Ok(Self { file: Arc::new(file), size, key: entry.key.clone() })
+    }
+
+    /// The copy of an output that this run has written itself.
+    pub(super) fn of_copy(file: File, entry: &ObjectEntry) -> Self {
+        Self { file: Arc::new(file), size: entry.size, key: entry.key.clone() }
     }
 
     /// Holds the bytes against the hash of their entry, on a thread of its own.
@@ -141,38 +146,6 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }
 
-/// Counts and hashes what is written through it.
-pub(super) struct Sealed<W> {
-    output: W,
-    hasher: Sha256,
-    size: u64,
-}
-
-impl<W: Write> Sealed<W> {
-    pub(super) fn new(output: W) -> Self {
-        Self { output, hasher: Sha256::new(), size: 0 }
-    }
-
-    /// The output, and its entry of `rows` rows under `key`.
-    pub(super) fn finish(self, key: &str, rows: u64) -> (W, ObjectEntry) {
-        let entry = ObjectEntry { key: key.to_owned(), sha256: hex(&self.hasher.finalize()), size: self.size, rows };
-        (self.output, entry)
-    }
-}
-
-impl<W: Write> Write for Sealed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.output.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
-        self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.output.flush()
-    }
-}
-
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -190,7 +163,7 @@ fn differs(entry: &ObjectEntry, what: &str) -> Failure {
         .help("bring it back from the bucket's versions or a backup, then `tidegate failures retry`")
 }
 
-fn no_space(error: io::Error) -> Failure {
+pub(super) fn no_space(error: io::Error) -> Failure {
     Failure::new("R0008", ErrorKind::Unavailable, format!("a temporary file: {error}"))
         .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
 }

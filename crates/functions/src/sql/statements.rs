@@ -27,6 +27,10 @@ pub(super) struct OutputTable {
     pub(super) columns: Vec<SqlColumn>,
     pub(super) references: Vec<Reference>,
     pub(super) statement: Statement,
+    /// What the statement names, by the name that it uses.
+    pub(super) named: BTreeMap<String, Named>,
+    /// Outputs that it names are in lower layers.
+    pub(super) layer: usize,
     /// Hash of the file.
     pub(super) sha256: String,
 }
@@ -42,23 +46,27 @@ pub(super) enum Named {
     Deleted(String),
     /// The output itself, as the last run left it.
     Itself,
+    /// Another output: of a dimension its rows, of a fact those that this run gives.
+    Output(String),
+}
+
+impl Named {
+    /// What `output` means by a name, beside the outputs that there are.
+    fn of(name: &str, output: &str, outputs: &[&str]) -> Self {
+        match (name.strip_prefix("changed_"), name.strip_prefix("deleted_")) {
+            _ if name == output => Self::Itself,
+            _ if outputs.contains(&name) => Self::Output(name.to_owned()),
+            (Some(table), _) => Self::Changed(table.to_owned()),
+            (_, Some(table)) => Self::Deleted(table.to_owned()),
+            _ => Self::Full(name.to_owned()),
+        }
+    }
 }
 
 impl OutputTable {
-    /// What the statement names, by the name that it uses.
-    pub(super) fn names(&self) -> BTreeMap<String, Named> {
-        let named = |name: &String| match (name.strip_prefix("changed_"), name.strip_prefix("deleted_")) {
-            _ if *name == self.name => Named::Itself,
-            (Some(table), _) => Named::Changed(table.to_owned()),
-            (_, Some(table)) => Named::Deleted(table.to_owned()),
-            _ => Named::Full(name.clone()),
-        };
-        self.statement.tables().iter().map(|name| (name.clone(), named(name))).collect()
-    }
-
-    /// True if the statement gives the whole table each time, and not what this run changes in it.
-    pub(super) fn is_full(&self) -> bool {
-        self.names().values().all(|named| matches!(named, Named::Full(_)))
+    /// True if it names another output of this name.
+    pub(super) fn names_output(&self, other: &str) -> bool {
+        self.named.values().any(|named| matches!(named, Named::Output(name) if name == other))
     }
 }
 
@@ -72,7 +80,7 @@ pub(super) fn read_folder(folder: &Path, shown: &str) -> Result<Vec<OutputTable>
             .expected("a folder of `.sql` files beside the pipeline file")
             .help("`tidegate new warehouse` writes one as an example")
     };
-    let mut outputs = Vec::new();
+    let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let is_sql = path.extension().is_some_and(|extension| extension == "sql");
@@ -81,18 +89,43 @@ pub(super) fn read_folder(folder: &Path, shown: &str) -> Result<Vec<OutputTable>
             return Err(wrong(&format!("{shown}/{stem}.sql"), 1, "it is larger than any statement", "at most 1 MB"));
         }
         let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-        outputs.push(read(stem, &format!("{shown}/{stem}.sql"), &text)?);
+        files.push((stem.to_owned(), text));
     }
-    if outputs.is_empty() {
+    if files.is_empty() {
         let reason = format!("`{shown}` has no `.sql` file");
         return Err(Failure::new("R1001", ErrorKind::Invalid, reason).expected("one file for each output table"));
     }
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    let read = |(name, text): &(String, String)| read(name, &format!("{shown}/{name}.sql"), text, &names);
+    let mut outputs = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    find_layers(&mut outputs)?;
     outputs.sort_by(|one, other| (one.role == Role::Fact, &one.name).cmp(&(other.role == Role::Fact, &other.name)));
     Ok(outputs)
 }
 
-/// Reads one file.
-pub(super) fn read(name: &str, shown: &str, text: &str) -> Result<OutputTable, Failure> {
+/// Finds for each output how many others have to be made one after the other before it.
+fn find_layers(outputs: &mut [OutputTable]) -> Result<(), Failure> {
+    let mut left: Vec<usize> = (0..outputs.len()).collect();
+    for layer in 0.. {
+        let waits = |at: &usize| left.iter().any(|other| outputs[*at].names_output(&outputs[*other].name));
+        let (waiting, ready): (Vec<usize>, Vec<usize>) = left.iter().partition(|at| waits(at));
+        if ready.is_empty() {
+            break;
+        }
+        ready.into_iter().for_each(|at| outputs[at].layer = layer);
+        left = waiting;
+    }
+    let Some(first) = left.first() else { return Ok(()) };
+    let names: Vec<&str> = left.iter().map(|at| outputs[*at].statement.name()).collect();
+    let reason = format!("these statements wait for each other: {}", names.join(", "));
+    Err(Failure::new("R1002", ErrorKind::Invalid, reason)
+        .at(Place { object: Some(outputs[*first].statement.name().to_owned()), ..Place::default() })
+        .expected("outputs that can be made one after the other")
+        .help("let one of them name the tables of the source instead"))
+}
+
+/// Reads one file; `outputs` are the names of all.
+fn read(name: &str, shown: &str, text: &str, outputs: &[&str]) -> Result<OutputTable, Failure> {
     let declared = Declared::read(shown, text)?;
     let list = |word: &str| -> Option<Vec<String>> {
         let (_, value) = declared.words.get(word)?;
@@ -130,8 +163,12 @@ pub(super) fn read(name: &str, shown: &str, text: &str) -> Result<OutputTable, F
         nullable: column.nullable,
         values: Vec::new(),
     };
+    let statement = Statement::parse(shown, text)?;
+    let of = |table: &String| (table.clone(), Named::of(table, name, outputs));
     Ok(OutputTable {
         name: name.to_owned(),
+        named: statement.tables().iter().map(of).collect(),
+        layer: 0,
         role,
         key,
         stamp: list("stamp"),
@@ -140,7 +177,7 @@ pub(super) fn read(name: &str, shown: &str, text: &str) -> Result<OutputTable, F
         entries: declared.columns.iter().zip(&declared.types).map(|(column, name)| entry(column, name)).collect(),
         columns: declared.columns,
         references: declared.references,
-        statement: Statement::parse(shown, text)?,
+        statement,
         sha256: Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect(),
     })
 }
@@ -245,12 +282,12 @@ mod tests {
 
     #[test]
     fn a_declaration_is_read() {
-        let fact = read("fact_sale", "star/fact_sale.sql", FACT).expect("a table");
-        assert_eq!((fact.role, fact.is_full()), (Role::Fact, false));
+        let fact = read("fact_sale", "star/fact_sale.sql", FACT, &["fact_sale"]).expect("a table");
+        assert_eq!(fact.role, Role::Fact);
         assert_eq!(fact.rows_of.as_deref(), Some("sale"));
         assert_eq!(fact.entries[2].data_type, "numeric(10, 2)");
         assert_eq!(fact.references[0].table, "dim_date");
-        let named: Vec<Named> = fact.names().into_values().collect();
+        let named: Vec<Named> = fact.named.into_values().collect();
         assert_eq!(named, [Named::Changed("sale".to_owned()), Named::Full("rate".to_owned())]);
     }
 
@@ -264,9 +301,27 @@ mod tests {
             ("dim_date (date_id)", "dim_date", ":9:"),
             ("SELECT id", "DELETE id", ":12:"),
         ] {
-            let failure = read("fact_sale", "star/fact_sale.sql", &FACT.replace(from, to)).expect_err(to);
+            let failure = read("fact_sale", "star/fact_sale.sql", &FACT.replace(from, to), &[]).expect_err(to);
             assert!(failure.reason.contains(place), "{to}: {failure}");
             assert!(failure.expected.is_some(), "{to}");
         }
+    }
+
+    #[test]
+    fn outputs_come_behind_those_that_they_name() {
+        let names = ["dim_a", "dim_b", "fact_c"];
+        let all = |from: [&str; 3]| -> Vec<OutputTable> {
+            let text = |from: &str| {
+                format!("-- role: dimension\n-- key: id\n-- columns:\n--   id integer\nSELECT id FROM {from}")
+            };
+            let read =
+                |(name, from): (&&str, &str)| read(name, &format!("{name}.sql"), &text(from), &names).expect(from);
+            names.iter().zip(from).map(read).collect()
+        };
+        let mut outputs = all(["fact_c JOIN dim_b USING (id)", "fact_c", "changed_fact_c"]);
+        find_layers(&mut outputs).expect("an order");
+        assert_eq!(outputs.iter().map(|output| output.layer).collect::<Vec<_>>(), [2, 1, 0]);
+        let failure = find_layers(&mut all(["dim_b", "dim_a", "dim_a"])).expect_err("a circle");
+        assert!(failure.reason.ends_with("dim_a.sql, dim_b.sql, fact_c.sql"), "{failure}");
     }
 }

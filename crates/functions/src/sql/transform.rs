@@ -10,11 +10,12 @@ use tidegate_formats::csv::schema_of;
 use tidegate_formats::manifest::{Manifest, ObjectEntry, Role, TableEntry, VERSION, schema_hash};
 use tidegate_model::{ErrorKind, Failure};
 use tidegate_sql::{Input, Limits, Session, Statement};
+use tokio::task::spawn_blocking;
 
 use super::Options;
 use super::contract;
 use super::convert::Converter;
-use super::objects::Checks;
+use super::objects::{Checks, Local};
 use super::sources::{Needed, Origin, Source, load_manifest, unreadable};
 use super::state::{KeptOutput, KeptPart, KeptTable, State, is_crowded};
 use super::statements::{Named, OutputTable};
@@ -22,9 +23,22 @@ use super::tables::{Refused, Rejects, empty};
 use super::write::{self, Target};
 use crate::extract::in_key;
 use crate::predecessor;
+use crate::summarise::joined;
 
 /// Outputs that are made at the same time: one keeps more than one core busy, but not two.
 const TOGETHER: usize = 2;
+
+/// What a run has made so far, by the names of the outputs.
+type Made = BTreeMap<String, MadeOutput>;
+
+/// What has become of one output.
+#[derive(Default)]
+struct MadeOutput {
+    is_due: bool,
+    entry: Option<TableEntry>,
+    /// Its rows, if other outputs read them.
+    copy: Option<Local>,
+}
 
 /// One run under way.
 pub(super) struct Transform<'a> {
@@ -116,10 +130,16 @@ impl<'a> Transform<'a> {
     /// Makes the tables, and what has to be kept for the next manifest.
     async fn make(&self, origin: &Origin<'_>) -> Result<Vec<TableEntry>, Failure> {
         let sources = self.sources(origin).await?;
-        let outputs: Vec<_> = self.outputs.iter().map(|output| self.make_one(output, &sources, origin)).collect();
-        let outputs: Vec<_> = stream::iter(outputs).buffered(TOGETHER).try_collect().await?;
-        let (kept, made): (Vec<_>, Vec<_>) = outputs.into_iter().unzip();
-        let made = made.into_iter().flatten().collect();
+        let mut made = Made::new();
+        for layer in 0..=self.outputs.iter().map(|output| output.layer).max().unwrap_or(0) {
+            let outputs = self.outputs.iter().filter(|output| output.layer == layer);
+            let outputs: Vec<_> = outputs.map(|output| self.make_one(output, &sources, &made, origin)).collect();
+            let outputs: Vec<_> = stream::iter(outputs).buffered(TOGETHER).try_collect().await?;
+            made.extend(outputs);
+        }
+        let kept = self.outputs.iter().map(|output| self.kept_output(output, &made)).collect();
+        let entry = |output: &OutputTable| made.get(&output.name)?.entry.clone();
+        let made = self.outputs.iter().filter_map(entry).collect();
         match State::load(origin.processed.as_ref(), &self.manifest.of, self.manifest.sequence).await? {
             Some(after) if after.manifest != self.key => Err(forked(&self.manifest, &after)),
             Some(_) => Ok(made),
@@ -127,27 +147,28 @@ impl<'a> Transform<'a> {
         }
     }
 
-    /// Makes an output, if it is due, and tells what has to be kept of it.
+    /// Makes an output, if it is due.
     async fn make_one(
         &self,
         output: &'a OutputTable,
         sources: &BTreeMap<String, Source>,
+        made: &Made,
         origin: &Origin<'_>,
-    ) -> Result<(KeptOutput, Option<TableEntry>), Failure> {
-        let is_due = self.is_due(output, sources);
-        let entry = if is_due { self.output(output, sources, origin).await? } else { None };
-        Ok((self.kept_output(output, is_due, entry.as_ref()), entry))
+    ) -> Result<(String, MadeOutput), Failure> {
+        let is_due = self.is_due(output, sources, made);
+        let one = if is_due { self.output(output, sources, made, origin).await? } else { MadeOutput::default() };
+        Ok((output.name.clone(), MadeOutput { is_due, ..one }))
     }
 
     /// Every source table that is named, and every one that the manifest or the state knows.
     async fn sources(&self, origin: &Origin<'_>) -> Result<BTreeMap<String, Source>, Failure> {
         let mut needed = Needed::new();
         for output in self.outputs {
-            for named in output.names().into_values() {
+            for named in output.named.values() {
                 match named {
-                    Named::Full(name) => *needed.entry(name).or_default() = true,
-                    Named::Changed(name) | Named::Deleted(name) => *needed.entry(name).or_default() |= false,
-                    Named::Itself => {}
+                    Named::Full(name) => *needed.entry(name.clone()).or_default() = true,
+                    Named::Changed(name) | Named::Deleted(name) => *needed.entry(name.clone()).or_default() |= false,
+                    Named::Itself | Named::Output(_) => {}
                 }
             }
             if let Some(name) = &output.rows_of {
@@ -168,16 +189,35 @@ impl<'a> Transform<'a> {
     }
 
     /// Whether what an output is made from has changed, or its statement has.
-    fn is_due(&self, output: &OutputTable, sources: &BTreeMap<String, Source>) -> bool {
+    fn is_due(&self, output: &OutputTable, sources: &BTreeMap<String, Source>, made: &Made) -> bool {
         let is_touched = |name: &String| sources.get(name).is_some_and(|source| source.is_touched);
-        let changed = output.names().into_values().any(|named| match named {
-            Named::Full(name) | Named::Changed(name) | Named::Deleted(name) => is_touched(&name),
+        let changed = output.named.values().any(|named| match named {
+            Named::Full(name) | Named::Changed(name) | Named::Deleted(name) => is_touched(name),
+            Named::Output(name) => made.get(name).is_some_and(|other| other.is_due),
             Named::Itself => false,
         });
         let last = self.before.as_ref().and_then(|state| state.output(&output.name));
         changed
             || output.rows_of.as_ref().is_some_and(is_touched)
-            || (output.is_full() && last.is_none_or(|last| last.statement != output.sha256))
+            || (self.is_full(output) && last.is_none_or(|last| last.statement != output.sha256))
+    }
+
+    /// True if the statement gives the whole table each time, and not what this run changes in it.
+    fn is_full(&self, output: &OutputTable) -> bool {
+        output.named.values().all(|named| match named {
+            Named::Full(_) => true,
+            Named::Output(name) => self.other(name).is_some_and(|other| self.is_full(other)),
+            Named::Changed(_) | Named::Deleted(_) | Named::Itself => false,
+        })
+    }
+
+    fn other(&self, name: &str) -> Option<&'a OutputTable> {
+        self.outputs.iter().find(|output| output.name == name)
+    }
+
+    /// True if another output names it.
+    fn is_named(&self, output: &OutputTable) -> bool {
+        self.outputs.iter().any(|other| other.names_output(&output.name))
     }
 
     /// Runs a statement, and writes its rows and the keys of those that are gone.
@@ -185,31 +225,37 @@ impl<'a> Transform<'a> {
         &self,
         output: &'a OutputTable,
         sources: &BTreeMap<String, Source>,
+        made: &Made,
         origin: &Origin<'_>,
-    ) -> Result<Option<TableEntry>, Failure> {
+    ) -> Result<MadeOutput, Failure> {
         let session = self.session()?;
-        for (name, named) in output.names() {
-            let input = match &named {
+        for (name, named) in &output.named {
+            let input = match named {
                 Named::Full(table) => sources.get(table).and_then(|source| Some(source.full.as_ref()?.rows.clone())),
                 Named::Changed(table) => sources.get(table).map(|source| source.changed.clone()),
                 Named::Deleted(table) => sources.get(table).map(|source| source.deleted.clone()),
-                Named::Itself => Some(self.itself(output, origin).await?),
+                Named::Itself => Some(self.last(output, origin).await?),
+                Named::Output(name) => match self.other(name) {
+                    Some(other) => Some(self.rows_of(other, made, origin).await?),
+                    None => None,
+                },
             };
             if let Some(input) = input {
-                session.register(&name, input)?;
+                session.register(name, input)?;
             }
         }
         let rows = session.run(&output.statement).await?;
         let converter = Converter::new(output.statement.name(), &output.columns, &rows.schema())?;
-        let rows = write::rows(&self.target(output, ""), rows, converter).await?;
+        let target = Target { is_read: self.is_named(output), ..self.target(output, "") };
+        let (rows, copy) = write::rows(&target, rows, converter).await?.unzip();
         let deleted = self.gone(output, sources).await?;
         let is_full = self.is_whole(output);
         // Facts of which none is left are told, too: as a whole without rows.
         let is_empty_whole = is_full && output.role == Role::Fact;
         if rows.is_none() && deleted.is_none() && !is_empty_whole {
-            return Ok(None);
+            return Ok(MadeOutput::default());
         }
-        Ok(Some(TableEntry {
+        let entry = TableEntry {
             name: output.name.clone(),
             role: output.role,
             is_full,
@@ -221,15 +267,17 @@ impl<'a> Transform<'a> {
             objects: rows.into_iter().collect(),
             deleted: deleted.into_iter().collect(),
             schema: schema_hash(&output.entries),
-        }))
+        };
+        Ok(MadeOutput { entry: Some(entry), copy: copy.flatten(), ..MadeOutput::default() })
     }
 
     /// Whether what an output has now is all that there is, so that what is not among it is gone: changed rows of a table that
     /// came in full are all of it. With a row left out nothing can be said of facts: that row is not gone.
     fn is_whole(&self, output: &OutputTable) -> bool {
-        let is_whole = output.names().into_values().all(|named| match named {
+        let is_whole = output.named.values().all(|named| match named {
             Named::Full(_) => true,
-            Named::Changed(name) => self.manifest.table(&name).is_some_and(|table| table.is_full),
+            Named::Changed(name) => self.manifest.table(name).is_some_and(|table| table.is_full),
+            Named::Output(name) => self.other(name).is_some_and(|other| self.is_whole(other)),
             Named::Deleted(_) | Named::Itself => false,
         });
         is_whole && !(output.role == Role::Fact && self.rejects.is_any())
@@ -264,11 +312,23 @@ impl<'a> Transform<'a> {
         let is_key = |column: &&SqlColumn| output.key.contains(&column.name);
         let keys: Vec<SqlColumn> = output.columns.iter().filter(is_key).cloned().collect();
         let converter = Converter::new(output.statement.name(), &keys, &rows.schema())?;
-        write::rows(&self.target(output, ".deleted"), rows, converter).await
+        Ok(write::rows(&self.target(output, ".deleted"), rows, converter).await?.map(|(entry, _)| entry))
+    }
+
+    /// What another statement reads of an output: what it has given, and of a dimension that was not due what it gave before.
+    async fn rows_of(&self, output: &OutputTable, made: &Made, origin: &Origin<'_>) -> Result<Input, Failure> {
+        match made.get(&output.name) {
+            Some(MadeOutput { copy: Some(copy), .. }) => {
+                let copy = copy.clone();
+                joined(spawn_blocking(move || super::tables::parquet(copy)).await)?
+            }
+            Some(MadeOutput { is_due: false, .. }) if output.role == Role::Dimension => self.last(output, origin).await,
+            _ => Ok(empty(Arc::new(schema_of(&output.columns)))),
+        }
     }
 
     /// An output as its last run left it.
-    async fn itself(&self, output: &OutputTable, origin: &Origin<'_>) -> Result<Input, Failure> {
+    async fn last(&self, output: &OutputTable, origin: &Origin<'_>) -> Result<Input, Failure> {
         let last = self.before.as_ref().and_then(|state| state.output(&output.name)?.rows.clone());
         match last {
             Some(object) => Ok(super::tables::adapted(origin.of_parquet(&object).await?, &output.columns)),
@@ -290,14 +350,17 @@ impl<'a> Transform<'a> {
             table,
             row_key: &output.key,
             rejects: self.rejects.clone(),
+            is_read: false,
         }
     }
 
-    fn kept_output(&self, output: &OutputTable, is_due: bool, entry: Option<&TableEntry>) -> KeptOutput {
+    fn kept_output(&self, output: &OutputTable, made: &Made) -> KeptOutput {
         let last = self.before.as_ref().and_then(|state| state.output(&output.name));
-        let names_itself = output.names().values().any(|named| *named == Named::Itself);
-        let rows = entry.and_then(|entry| entry.objects.first().cloned());
-        let rows = rows.or_else(|| last.and_then(|last| last.rows.clone())).filter(|_| names_itself);
+        let (is_due, entry) = made.get(&output.name).map_or((false, None), |one| (one.is_due, one.entry.as_ref()));
+        let names_itself = output.named.values().any(|named| *named == Named::Itself);
+        let is_kept = names_itself || output.role == Role::Dimension && self.is_named(output);
+        let before = || last.and_then(|last| last.rows.clone()).filter(|_| !is_due || names_itself);
+        let rows = entry.and_then(|entry| entry.objects.first().cloned()).or_else(before).filter(|_| is_kept);
         let statement = match last {
             Some(last) if !is_due => last.statement.clone(),
             _ => output.sha256.clone(),

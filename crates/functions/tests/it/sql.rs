@@ -114,6 +114,45 @@ async fn facts_of_a_table_that_comes_in_full_are_all_there_are_unless_one_was_le
     assert_eq!(chain.rows(&house, "fact_sale"), [""; 0]);
 }
 
+/// A statement may name what others give: of a dimension all its rows whether it was made anew or not, of a fact what is new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_reads_what_others_give() {
+    let (house, mut chain) = house();
+    let busy = "-- role: dimension\n-- key: town\n-- columns:\n--   town text not null\n--   sales bigint not null\n\
+                SELECT s.town, count(f.sale_id) AS sales FROM dim_shop s LEFT JOIN fact_sale f USING (shop_id) \
+                GROUP BY s.town ORDER BY s.town\n";
+    // By its name it would come before those that it names.
+    house.write("star/dim_busy.sql", busy);
+    first(&house, &mut chain);
+    succeeded(&house).await;
+    assert_eq!(chain.rows(&house, "dim_busy"), ["Eden,1", "Hobart,1"]);
+
+    // Only sales are new: the shops are those of before. The sale that is left out is none.
+    chain.put(
+        &house,
+        &[Change::new("sale", &["id"], SALE, "3,2,1.00,2024-03-02,\n4,2,1.00,2024-03-02,\n5,1,1.00,soon,\n")],
+    );
+    succeeded(&house).await;
+    assert_eq!(chain.tables(&house), ["dim_busy", "fact_sale"]);
+    assert_eq!(chain.rows(&house, "dim_busy"), ["Eden,0", "Hobart,2"]);
+
+    // Only a town is: the shops are made anew, and no sale is new.
+    chain.put(&house, &[Change::new("town", &["town_id"], TOWN, "2,Nipaluna\n")]);
+    succeeded(&house).await;
+    assert_eq!(chain.tables(&house), ["dim_busy", "dim_shop"]);
+    assert_eq!(chain.rows(&house, "dim_busy"), ["Eden,0", "Nipaluna,0"]);
+
+    // And again only sales: of the shops, what the run before gave.
+    chain.put(&house, &[Change::new("sale", &["id"], SALE, "6,2,1.00,2024-03-03,\n")]);
+    succeeded(&house).await;
+    assert_eq!(chain.rows(&house, "dim_busy"), ["Eden,0", "Nipaluna,1"]);
+
+    // Nothing that it names is new.
+    chain.put(&house, &[Change::new("other", &["id"], SALE, "1,2,1.00,2024-03-03,\n")]);
+    succeeded(&house).await;
+    assert_eq!(chain.tables(&house), [""; 0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_small_changes_are_compacted_and_nothing_is_lost() {
     let (house, mut chain) = house();

@@ -16,23 +16,19 @@
 --   quarter       integer       not null
 WITH seen AS (
     SELECT
-        min(least(CAST(created_at AS date), CAST(last_updated AS date),
-                  strict_date(agreed_delivery_date), strict_date(agreed_payment_date))) AS first_day,
-        max(greatest(CAST(created_at AS date), CAST(last_updated AS date),
-                     strict_date(agreed_delivery_date), strict_date(agreed_payment_date))) AS last_day
-    FROM changed_sales_order
+        min(least(created_date, last_updated_date, agreed_delivery_date, agreed_payment_date)) AS first_day,
+        max(greatest(created_date, last_updated_date, agreed_delivery_date, agreed_payment_date)) AS last_day
+    FROM fact_sales_order
     UNION ALL
     SELECT
-        min(least(CAST(created_at AS date), CAST(last_updated AS date),
-                  strict_date(agreed_delivery_date), strict_date(agreed_payment_date))),
-        max(greatest(CAST(created_at AS date), CAST(last_updated AS date),
-                     strict_date(agreed_delivery_date), strict_date(agreed_payment_date)))
-    FROM changed_purchase_order
+        min(least(created_date, last_updated_date, agreed_delivery_date, agreed_payment_date)),
+        max(greatest(created_date, last_updated_date, agreed_delivery_date, agreed_payment_date))
+    FROM fact_purchase_order
     UNION ALL
     SELECT
-        min(least(CAST(created_at AS date), CAST(last_updated AS date), strict_date(payment_date))),
-        max(greatest(CAST(created_at AS date), CAST(last_updated AS date), strict_date(payment_date)))
-    FROM changed_payment
+        min(least(created_date, last_updated_date, payment_date)),
+        max(greatest(created_date, last_updated_date, payment_date))
+    FROM fact_payment
     UNION ALL
     SELECT min(date_id), max(date_id) FROM dim_date
 ),
