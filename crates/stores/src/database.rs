@@ -82,6 +82,8 @@ pub struct SourceTable {
     pub key: Vec<String>,
     /// What it refers to.
     pub references: Vec<SourceReference>,
+    /// How many rows were ever written to it, as far as the database counts that; it may lag, and begin anew.
+    pub written: Option<u64>,
 }
 
 impl SourceTable {
@@ -134,11 +136,14 @@ pub fn keys_of(slice: i64) -> RangeInclusive<i64> {
     first..=first.saturating_add(SLICE - 1)
 }
 
+/// What each slice of a table comes to.
+pub type Slices = Vec<(i64, Digest)>;
+
 /// Takes versions of rows, some at a time.
 pub type TakeVersions<'a> = &'a mut (dyn FnMut(Vec<RowVersion>) -> Result<()> + Send);
 
-/// Takes slices: which each is, what it comes to, and its rows in the order of the key.
-pub type TakeSlices<'a> = &'a mut (dyn FnMut(i64, Digest, &[RowVersion]) -> Result<()> + Send);
+/// Takes slices: which each is, what it comes to, and the keys and versions of its rows in the order of the key.
+pub type TakeSlices<'a> = &'a mut (dyn FnMut(i64, Digest, &[(i64, u64)]) -> Result<()> + Send);
 
 /// Takes CSV, some bytes at a time.
 pub type TakeCsv<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<()> + Send);
@@ -163,11 +168,12 @@ pub trait Snapshot: Send {
     /// `Unavailable`, `Denied`.
     async fn digest(&mut self, table: &SourceTable) -> Result<Digest>;
 
-    /// What each slice of a table with an integer key comes to, in order; slices without rows are left out.
+    /// What a table with an integer key comes to as a whole, and each of its slices, in order; slices without rows are left
+    /// out.
     ///
     /// # Errors
     /// `Unavailable`, `Denied`; `Bug` if the table has another key.
-    async fn slices(&mut self, table: &SourceTable) -> Result<Vec<(i64, Digest)>>;
+    async fn slices(&mut self, table: &SourceTable) -> Result<(Digest, Slices)>;
 
     /// Keys and versions in the order of the key: by number for an integer key, else by the bytes of each part's text.
     /// `within` leaves out other integer keys. A table without key gives nothing.

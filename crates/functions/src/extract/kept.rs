@@ -41,6 +41,9 @@ pub(super) struct KeptTable {
     pub(super) key: Vec<String>,
     rows: u64,
     sum: u64,
+    /// How many rows the database had counted as written to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    written: Option<u64>,
     /// Where its keys are; nowhere if it has no key.
     pub(super) keys: Option<KeysAt>,
 }
@@ -89,8 +92,14 @@ impl State {
 }
 
 impl KeptTable {
-    pub(super) fn new(schema: String, key: Vec<String>, digest: Digest, keys: Option<KeysAt>) -> Self {
-        Self { schema, key, rows: digest.rows, sum: digest.sum, keys }
+    pub(super) fn new(schema: String, table: &SourceTable, digest: Digest, keys: Option<KeysAt>) -> Self {
+        let Digest { rows, sum } = digest;
+        Self { schema, key: table.key.clone(), rows, sum, written: table.written, keys }
+    }
+
+    /// True if the database has counted rows that were written since. That they differ is likely then, and no more.
+    pub(super) fn is_written(&self, table: &SourceTable) -> bool {
+        self.written != table.written
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -146,14 +155,13 @@ async fn range(store: &dyn ObjectStore, key: &str, offset: u64, length: u64) -> 
 pub(super) struct KeysWriter {
     output: OutputFile,
     blocks: Vec<Block>,
-    is_integer: bool,
     buffer: Vec<u8>,
     offset: u64,
 }
 
 impl KeysWriter {
-    pub(super) fn new(output: OutputFile, is_integer: bool) -> Self {
-        Self { output, blocks: Vec::new(), is_integer, buffer: Vec::new(), offset: 0 }
+    pub(super) fn new(output: OutputFile) -> Self {
+        Self { output, blocks: Vec::new(), buffer: Vec::new(), offset: 0 }
     }
 
     /// A block that is as it was.
@@ -161,10 +169,10 @@ impl KeysWriter {
         self.blocks.push(block);
     }
 
-    /// A block of these rows.
-    pub(super) fn write(&mut self, slice: i64, digest: Digest, rows: &[RowVersion]) -> io::Result<()> {
+    /// A block of the rows that `encode` appends.
+    pub(super) fn write(&mut self, slice: i64, digest: Digest, encode: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         self.buffer.clear();
-        encode(rows, self.is_integer, &mut self.buffer);
+        encode(&mut self.buffer);
         self.output.write_all(&self.buffer)?;
         let length = self.buffer.len() as u64;
         let object = self.output.key().to_owned();
@@ -201,19 +209,29 @@ fn damaged(why: &str) -> Failure {
         .help("restore the objects, or move the newest folders away: what they held is then extracted again")
 }
 
-fn encode(rows: &[RowVersion], is_integer: bool, bytes: &mut Vec<u8>) {
+/// The rows of a block.
+pub(super) fn encode(rows: &[RowVersion], is_integer: bool, bytes: &mut Vec<u8>) {
+    if is_integer {
+        let number = |row: &RowVersion| row.key.first().and_then(|key| key.parse().ok()).unwrap_or(0);
+        return encode_numbers(rows.iter().map(|row| (number(row), row.version)), bytes);
+    }
     write_number(rows.len() as u64, bytes);
-    let (mut last_key, mut last_version) = (0_i64, 0_u64);
+    let mut last_version = 0_u64;
     for row in rows {
-        if is_integer {
-            let key = row.key.first().and_then(|key| key.parse().ok()).unwrap_or(0_i64);
-            write_distance(key.wrapping_sub(last_key), bytes);
-            last_key = key;
-        } else {
-            write_key(&row.key, bytes);
-        }
+        write_key(&row.key, bytes);
         write_distance(row.version.wrapping_sub(last_version).cast_signed(), bytes);
         last_version = row.version;
+    }
+}
+
+/// The rows of a block, each as its integer key and its version.
+pub(super) fn encode_numbers(rows: impl ExactSizeIterator<Item = (i64, u64)>, bytes: &mut Vec<u8>) {
+    write_number(rows.len() as u64, bytes);
+    let (mut last_key, mut last_version) = (0_i64, 0_u64);
+    for (key, version) in rows {
+        write_distance(key.wrapping_sub(last_key), bytes);
+        write_distance(version.wrapping_sub(last_version).cast_signed(), bytes);
+        (last_key, last_version) = (key, version);
     }
 }
 

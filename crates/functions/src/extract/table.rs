@@ -8,11 +8,11 @@ use tidegate_formats::csv;
 use tidegate_formats::manifest::{ColumnEntry, ObjectEntry, Reference, Role, TableEntry, schema_hash};
 use tidegate_model::{ErrorKind, Failure};
 use tidegate_stores::Error;
-use tidegate_stores::database::{Digest, RowVersion, SLICE, Snapshot, SourceTable, Wanted, keys_of};
+use tidegate_stores::database::{Digest, RowVersion, SLICE, Slices, Snapshot, SourceTable, Wanted, keys_of};
 
 use super::chain::Folder;
 use super::compare::{Comparison, Differences, KeptRows, Order};
-use super::kept::{Block, KeptTable, KeysAt, KeysWriter, decode};
+use super::kept::{Block, KeptTable, KeysAt, KeysWriter, decode, encode, encode_numbers};
 use super::spool::Spool;
 use super::{database_failure, format_failure, write_failure};
 
@@ -50,23 +50,30 @@ impl Job<'_> {
         let Some(kept) = kept else {
             return self.everything(table, columns, schema).await.map(Some);
         };
-        let digest = self.snapshot.digest(table).await.map_err(database_failure)?;
+        // Slices tell where rows differ, but the whole takes less: they come first only where it will not be enough.
+        let (digest, slices) = match table.integer_key().filter(|_| kept.is_written(table)) {
+            Some(_) => {
+                let (digest, slices) = self.snapshot.slices(table).await.map_err(database_failure)?;
+                (digest, Some(slices))
+            }
+            None => (self.snapshot.digest(table).await.map_err(database_failure)?, None),
+        };
         if kept.digest() == digest {
             return Ok(None);
         }
         let Some(keys) = &kept.keys else {
             let objects = self.write_rows(table, None).await?;
             let entry = self.entry(table, columns, &schema, (true, objects, Vec::new()));
-            return Ok(Some(Changed { entry, kept: KeptTable::new(schema, table.key.clone(), digest, None) }));
+            return Ok(Some(Changed { entry, kept: KeptTable::new(schema, table, digest, None) }));
         };
-        let (differences, keys) = self.compare(table, keys).await?;
+        let (differences, keys) = self.compare(table, keys, slices).await?;
         if differences.are_none() {
             return Ok(None);
         }
         let objects = self.write_rows(table, Some(differences.wanted)).await?;
         let deleted = self.write_deleted(table, differences.deleted).await?;
         let entry = self.entry(table, columns, &schema, (false, objects, deleted));
-        Ok(Some(Changed { entry, kept: KeptTable::new(schema, table.key.clone(), digest, Some(keys)) }))
+        Ok(Some(Changed { entry, kept: KeptTable::new(schema, table, digest, Some(keys)) }))
     }
 
     /// A table of which nothing is kept.
@@ -86,7 +93,7 @@ impl Job<'_> {
             (objects, keys, digest)
         };
         let entry = self.entry(table, columns, &schema, (true, objects, Vec::new()));
-        Ok(Changed { entry, kept: KeptTable::new(schema, table.key.clone(), digest, keys) })
+        Ok(Changed { entry, kept: KeptTable::new(schema, table, digest, keys) })
     }
 
     /// What the manifest says of a table: whether it is there in full, its rows, and the keys of those that are gone.
@@ -189,10 +196,11 @@ impl Job<'_> {
     async fn write_everything(&mut self, table: &SourceTable) -> Result<(Vec<ObjectEntry>, KeysAt, Digest), Failure> {
         let mut output = self.create(table, ".csv").await?;
         header(&mut output, table.columns.iter().map(|column| column.name.as_str()))?;
-        let mut writer = KeysWriter::new(self.create(table, ".keys").await?, true);
+        let mut writer = KeysWriter::new(self.create(table, ".keys").await?);
         let mut write = |bytes: &[u8]| output.write_all(bytes).map_err(cannot_write);
-        let mut keep =
-            |slice: i64, digest, rows: &[RowVersion]| writer.write(slice, digest, rows).map_err(cannot_write);
+        let mut keep = |slice: i64, digest, rows: &[(i64, u64)]| {
+            writer.write(slice, digest, |bytes| encode_numbers(rows.iter().copied(), bytes)).map_err(cannot_write)
+        };
         let all = self.snapshot.everything(table, &mut write, &mut keep).await.map_err(database_failure)?;
         let objects = self.finish(output, all.rows)?;
         Ok((objects, writer.finish(self.context, self.preview)?, all))
@@ -200,7 +208,7 @@ impl Job<'_> {
 
     /// Writes keys and versions of a whole table whose key is no integer.
     async fn write_keys(&mut self, table: &SourceTable) -> Result<KeysAt, Failure> {
-        let mut writer = KeysWriter::new(self.create(table, ".keys").await?, false);
+        let mut writer = KeysWriter::new(self.create(table, ".keys").await?);
         let mut gathering = Gathering::default();
         let mut take = |rows: Vec<RowVersion>| gathering.take(rows, &mut writer).map_err(cannot_write);
         self.snapshot.versions(table, None, &mut take).await.map_err(database_failure)?;
@@ -209,13 +217,22 @@ impl Job<'_> {
     }
 
     /// Compares the table with the versions that are kept.
-    async fn compare(&mut self, table: &SourceTable, kept: &KeysAt) -> Result<(Differences, KeysAt), Failure> {
+    async fn compare(
+        &mut self,
+        table: &SourceTable,
+        kept: &KeysAt,
+        slices: Option<Slices>,
+    ) -> Result<(Differences, KeysAt), Failure> {
         let blocks = kept.blocks(self.store).await?;
-        let writer = KeysWriter::new(self.create(table, ".keys").await?, table.integer_key().is_some());
-        match table.integer_key() {
-            Some(_) => self.compare_slices(table, blocks, writer).await,
-            None => self.compare_all(table, &blocks, writer).await,
+        let writer = KeysWriter::new(self.create(table, ".keys").await?);
+        if table.integer_key().is_none() {
+            return self.compare_all(table, &blocks, writer).await;
         }
+        let slices = match slices {
+            Some(slices) => slices,
+            None => self.snapshot.slices(table).await.map_err(database_failure)?.1,
+        };
+        self.compare_slices(table, blocks, slices, writer).await
     }
 
     /// Looks only at slices whose digests differ.
@@ -223,10 +240,11 @@ impl Job<'_> {
         &mut self,
         table: &SourceTable,
         blocks: Vec<Block>,
+        slices: Slices,
         mut writer: KeysWriter,
     ) -> Result<(Differences, KeysAt), Failure> {
         let mut differences = Differences::new();
-        let mut slices = self.snapshot.slices(table).await.map_err(database_failure)?.into_iter().peekable();
+        let mut slices = slices.into_iter().peekable();
         let mut blocks = blocks.into_iter().peekable();
         loop {
             let old_slice = blocks.peek().map(|block| block.slice);
@@ -267,7 +285,7 @@ impl Job<'_> {
         rows.iter().try_for_each(|row| comparison.take(row))?;
         comparison.finish()?;
         match new {
-            Some(digest) => writer.write(slice, digest, &rows).map_err(write_failure),
+            Some(digest) => writer.write(slice, digest, |bytes| encode(&rows, true, bytes)).map_err(write_failure),
             None => Ok(()),
         }
     }
@@ -327,7 +345,7 @@ impl Gathering {
             return Ok(());
         }
         let digest = Digest { rows: self.rows.len() as u64, sum: 0 };
-        writer.write(self.number, digest, &self.rows)?;
+        writer.write(self.number, digest, |bytes| encode(&self.rows, false, bytes))?;
         self.number += 1;
         self.rows.clear();
         Ok(())

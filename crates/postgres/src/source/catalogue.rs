@@ -20,7 +20,9 @@ const COLUMNS: &str = "
 SELECT c.relname::text, n.nspname::text, a.attname::text, a.attnotnull,
        format_type(a.atttypid, a.atttypmod),
        CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
-       (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
+       (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid),
+       pg_catalog.pg_stat_get_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_tuples_updated(c.oid)
+         + pg_catalog.pg_stat_get_tuples_deleted(c.oid)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -69,10 +71,12 @@ pub(super) async fn tables(connection: &Connection) -> Result<Vec<(SourceTable, 
         if tables.last().is_none_or(|(table, _)| table.name != name) {
             let schema: String = row.get(1);
             let relation = Relation { name: format!("{}.{}", quote(&schema), quote(&name)), types: BTreeMap::new() };
+            let written: Option<i64> = row.get(7);
             let table = SourceTable {
                 key: keys.remove(&name).unwrap_or_default(),
                 references: references.remove(&name).unwrap_or_default(),
                 columns: Vec::new(),
+                written: written.map(i64::cast_unsigned),
                 name,
             };
             tables.push((table, relation));

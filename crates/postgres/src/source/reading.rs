@@ -7,13 +7,12 @@ use std::pin::pin;
 use futures::{StreamExt, TryStreamExt};
 use tidegate_model::ErrorKind;
 use tidegate_stores::database::csv::append_text;
-use tidegate_stores::database::{Digest, SourceTable, TakeCsv, TakeVersions, Wanted};
+use tidegate_stores::database::{Digest, RowVersion, SourceTable, TakeCsv, TakeVersions, Wanted};
 use tidegate_stores::{Error, Result};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Row, RowStream};
 
 use super::catalogue::Relation;
-use super::row_version;
 use crate::connection::{Connection, refused};
 use crate::identifier::quote;
 
@@ -25,6 +24,19 @@ const VERSIONS: usize = 4096;
 
 /// The version of a row, as SQL.
 const VERSION: &str = "t.xmin::text::bigint";
+
+/// The number of a transaction, as the server sends it.
+struct Transaction(u32);
+
+impl<'a> FromSql<'a> for Transaction {
+    fn from_sql(_: &Type, bytes: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(u32::from_be_bytes(bytes.try_into()?)))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::XID
+    }
+}
 
 /// The texts of the key's columns, as SQL.
 fn key_texts(table: &SourceTable) -> Vec<String> {
@@ -80,7 +92,7 @@ pub(super) async fn versions(
                 bounds = vec![*range.start(), *range.end()];
                 format!("WHERE t.{key} BETWEEN $1::bigint AND $2::bigint")
             });
-            format!("SELECT {VERSION}, t.{key}::bigint FROM {from} AS t {filter} ORDER BY t.{key}")
+            format!("SELECT t.xmin, t.{key}::bigint FROM {from} AS t {filter} ORDER BY t.{key}")
         }
         None => {
             let texts = key_texts(table).join(", ");
@@ -96,12 +108,13 @@ pub(super) async fn take_versions(rows: RowStream, table: &SourceTable, take: Ta
     let mut rows = pin!(rows);
     let mut versions = Vec::with_capacity(VERSIONS);
     while let Some(row) = rows.try_next().await.map_err(cannot_read(table))? {
-        let key = if is_integer {
-            vec![row.get::<_, i64>(1).to_string()]
+        versions.push(if is_integer {
+            let Transaction(version) = row.get(0);
+            RowVersion { key: vec![row.get::<_, i64>(1).to_string()], version: u64::from(version) }
         } else {
-            (1..=table.key.len()).map(|index| row.get::<_, String>(index)).collect()
-        };
-        versions.push(row_version(key, row.get(0)));
+            let key = (1..=table.key.len()).map(|index| row.get::<_, String>(index)).collect();
+            RowVersion { key, version: row.get::<_, i64>(0).cast_unsigned() }
+        });
         if versions.len() == VERSIONS {
             take(std::mem::take(&mut versions))?;
         }

@@ -4,27 +4,24 @@
 use std::collections::BTreeMap;
 
 use tidegate_model::ErrorKind;
-use tidegate_stores::database::{Digest, SourceTable};
+use tidegate_stores::database::{Digest, Slices, SourceTable};
 use tidegate_stores::{Error, Result};
 
-use super::SETTINGS;
 use super::catalogue::Relation;
 use super::reading::{cannot_read, digest_of, mark};
+use super::second;
 use crate::connection::Connection;
 use crate::identifier::quote;
 use crate::server::Server;
-
-/// From this many pages on, which are 64 MiB, a table is large.
-const LARGE: i64 = 8192;
 
 pub(super) async fn read(
     server: &Server,
     connection: &Connection,
     table: &SourceTable,
     relation: &Relation,
-) -> Result<Vec<(i64, Digest)>> {
-    let pages = pages(connection, table).await?;
-    let other = if pages < LARGE { None } else { second(server, connection, table).await? };
+) -> Result<(Digest, Slices)> {
+    let pages = second::pages(connection, table).await?;
+    let other = if pages < second::LARGE { None } else { second::connect(server, connection, table).await? };
     let Some(other) = other else { return Ok(merged(half(connection, table, relation, "").await?)) };
     let middle = pages / 2;
     let (first, rest) = (format!("WHERE t.ctid < '({middle},0)'"), format!("WHERE t.ctid >= '({middle},0)'"));
@@ -35,34 +32,7 @@ pub(super) async fn read(
     Ok(merged(slices))
 }
 
-/// How many pages a table has; none if its rows are elsewhere, as those of a partitioned or a foreign table are.
-async fn pages(connection: &Connection, table: &SourceTable) -> Result<i64> {
-    let sql = "SELECT pg_relation_size(c.oid) / current_setting('block_size')::bigint FROM pg_catalog.pg_class c \
-               WHERE c.relname = $1 AND c.relkind = 'r' AND pg_catalog.pg_table_is_visible(c.oid)";
-    let found = connection.query_opt(sql, &[&table.name]).await.map_err(cannot_read(table))?;
-    Ok(found.map_or(0, |row| row.get(0)))
-}
-
-/// A second connection that sees the same moment; `None` if the server has none left.
-async fn second(server: &Server, connection: &Connection, table: &SourceTable) -> Result<Option<Connection>> {
-    let Ok(other) = server.connect().await else { return Ok(None) };
-    let row = connection.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await.map_err(cannot_read(table))?;
-    let snapshot: String = row.get(0);
-    // The server wrote the name: letters, digits and dashes.
-    let begin = format!(
-        "{SETTINGS}; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{}'",
-        snapshot.replace('\'', "''")
-    );
-    other.batch_execute(&begin).await.map_err(cannot_read(table))?;
-    Ok(Some(other))
-}
-
-async fn half(
-    connection: &Connection,
-    table: &SourceTable,
-    relation: &Relation,
-    which: &str,
-) -> Result<Vec<(i64, Digest)>> {
+async fn half(connection: &Connection, table: &SourceTable, relation: &Relation, which: &str) -> Result<Slices> {
     let key = table.integer_key().ok_or_else(|| {
         Error::new(ErrorKind::Bug, format!("table `{}` has no integer key to be sliced by", table.name))
     })?;
@@ -84,12 +54,13 @@ async fn half(
     Ok(rows.iter().map(|row| (row.get(0), digest_of(row, 1))).collect())
 }
 
-fn merged(parts: Vec<(i64, Digest)>) -> Vec<(i64, Digest)> {
-    let mut slices: BTreeMap<i64, Digest> = BTreeMap::new();
+fn merged(parts: Slices) -> (Digest, Slices) {
+    let (mut whole, mut slices) = (Digest::default(), BTreeMap::<i64, Digest>::new());
     for (slice, part) in parts {
-        let digest = slices.entry(slice).or_default();
-        digest.rows += part.rows;
-        digest.sum ^= part.sum;
+        for digest in [&mut whole, slices.entry(slice).or_default()] {
+            digest.rows += part.rows;
+            digest.sum ^= part.sum;
+        }
     }
-    slices.into_iter().collect()
+    (whole, slices.into_iter().collect())
 }

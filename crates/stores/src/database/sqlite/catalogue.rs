@@ -34,7 +34,13 @@ fn table(connection: &Connection, name: String) -> Result<SourceTable> {
     let is_usable = key.iter().all(|(_, column)| can_be_key(&column.data_type));
     let key = if is_usable { key.into_iter().map(|(_, column)| column.name.clone()).collect() } else { Vec::new() };
     let references = references(connection, &name)?;
-    Ok(SourceTable { name, columns: rows.into_iter().map(|(column, _)| column).collect(), key, references })
+    Ok(SourceTable {
+        name,
+        columns: rows.into_iter().map(|(column, _)| column).collect(),
+        key,
+        references,
+        written: None,
+    })
 }
 
 /// Keys are compared by their text, so it must be the same text in every place.

@@ -14,7 +14,7 @@ use tidegate_model::ErrorKind;
 use tokio::sync::mpsc;
 
 use super::super::{
-    Digest, RowVersion, Snapshot, Source, SourceTable, TakeCsv, TakeSlices, TakeVersions, Wanted, slice_of,
+    Digest, RowVersion, Slices, Snapshot, Source, SourceTable, TakeCsv, TakeSlices, TakeVersions, Wanted, slice_of,
 };
 use super::{catalogue, quoted, text};
 use crate::{Error, Result};
@@ -151,11 +151,12 @@ impl Snapshot for SqliteSnapshot {
         Ok(digest)
     }
 
-    async fn slices(&mut self, table: &SourceTable) -> Result<Vec<(i64, Digest)>> {
-        let mut slices: Vec<(i64, Digest)> = Vec::new();
+    async fn slices(&mut self, table: &SourceTable) -> Result<(Digest, Slices)> {
+        let (mut whole, mut slices) = (Digest::default(), Slices::new());
         let mut take = |versions: Vec<RowVersion>| {
             for row in versions {
                 let slice = slice_of(integer(table, &row)?);
+                add(&mut whole, &row);
                 match slices.last_mut().filter(|(last, _)| *last == slice) {
                     Some((_, digest)) => add(digest, &row),
                     None => {
@@ -168,7 +169,7 @@ impl Snapshot for SqliteSnapshot {
             Ok(())
         };
         self.scan(table, None, &mut take).await?;
-        Ok(slices)
+        Ok((whole, slices))
     }
 
     async fn versions(
@@ -210,7 +211,7 @@ impl Snapshot for SqliteSnapshot {
 /// A part of a table that is read in one pass.
 enum Piece {
     Csv(Vec<u8>),
-    Slice(i64, Digest, Vec<RowVersion>),
+    Slice(i64, Digest, Vec<(i64, u64)>),
 }
 
 fn add(digest: &mut Digest, row: &RowVersion) {
@@ -290,14 +291,15 @@ fn everything(
     while let Some(row) = rows.next()? {
         let key = row.get::<_, Option<String>>(count)?.ok_or_else(|| no_key(table))?;
         let version = RowVersion { key: vec![key], version: text::version(row, count)? };
-        let its_slice = slice_of(integer(table, &version)?);
+        let key = integer(table, &version)?;
+        let its_slice = slice_of(key);
         if its_slice != slice && !versions.is_empty() {
             give(Piece::Slice(slice, std::mem::take(&mut digest), std::mem::take(&mut versions)))?;
         }
         slice = its_slice;
         add(&mut all, &version);
         add(&mut digest, &version);
-        versions.push(version);
+        versions.push((key, version.version));
         text::append_line(row, table, &forms, &mut lines)?;
         if lines.len() >= CHUNK {
             give(Piece::Csv(std::mem::take(&mut lines)))?;

@@ -168,6 +168,7 @@ mod tests {
             columns: ["a", "b", "c"].map(column).to_vec(),
             key: vec!["a".to_owned()],
             references: Vec::new(),
+            written: None,
         };
         let columns = [("c".to_owned(), ColumnType::Text), ("a".to_owned(), ColumnType::Text)];
         let text = "1,x,\"say \"\"hi\"\",\n\"\n2,,\"\"\n\"\"\"\",é,\n";
