@@ -164,6 +164,11 @@ impl Session for PostgresSession {
         runtime.block_on(copy.as_mut().finish()).map_err(|error| failed(&sql, error))
     }
 
+    fn numbered(&mut self, table: &str, record: &str, last: u64) -> Result<()> {
+        let sql = "SELECT setval(pg_get_serial_sequence($1::text, $2::text), $3::text::bigint)";
+        self.execute(sql, &[&quoted(table), record, &last.to_string()]).map(drop)
+    }
+
     fn written(&mut self, table: &str, _: &[String]) -> Result<()> {
         self.batch(&format!("ANALYZE pg_temp.{}", quoted(table)))
     }
@@ -214,6 +219,8 @@ impl Session for PostgresSession {
         for drop in drops {
             session.execute(&drop, &[])?;
         }
+        // To hold all rows against a key is one long loop, for which compiling is worth it where the server can.
+        self.batch("SET LOCAL jit = on; SET LOCAL jit_optimize_above_cost = 100000")?;
         Ok(Some(suspended))
     }
 

@@ -125,6 +125,12 @@ pub trait Session: Send {
         batches: &mut dyn Iterator<Item = Result<Vec<ArrayRef>>>,
     ) -> Result<u64>;
 
+    /// Tells the database up to which number the rows of a table have been numbered by whoever wrote them.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    fn numbered(&mut self, table: &str, record: &str, last: u64) -> Result<()>;
+
     /// Tells the database that a temporary table has all its rows, and by which columns they will be looked for.
     ///
     /// # Errors

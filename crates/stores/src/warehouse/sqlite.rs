@@ -205,6 +205,11 @@ impl Session for SqliteSession {
         Ok(written)
     }
 
+    fn numbered(&mut self, _: &str, _: &str, _: u64) -> Result<()> {
+        // It has seen them.
+        Ok(())
+    }
+
     fn written(&mut self, table: &str, key: &[String]) -> Result<()> {
         let (index, key) = (quoted(&format!("{table}_key")), list("", key));
         self.execute(&format!("CREATE INDEX temp.{index} ON {} ({key})", quoted(table)), &[])?;
