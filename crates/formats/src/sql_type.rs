@@ -199,6 +199,10 @@ enum Values {
     Micros(TimestampMicrosecondBuilder),
 }
 
+fn words(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok()
+}
+
 /// Calls a method of whichever builder it is.
 macro_rules! each {
     ($values:expr, $builder:ident => $call:expr) => {
@@ -246,9 +250,9 @@ impl TypedCells {
         Self { sql_type, values }
     }
 
-    /// Appends the values of texts; `None` is NULL. A text that has no value becomes NULL, too, and `refuse` is told which of
-    /// these it is.
-    pub fn extend<T: AsRef<str>>(&mut self, texts: impl Iterator<Item = Option<T>>, mut refuse: impl FnMut(usize)) {
+    /// Appends the values of texts, given as their bytes; `None` is NULL. A text that has no value becomes NULL, too, and `refuse`
+    /// is told which of these it is.
+    pub fn extend<T: AsRef<[u8]>>(&mut self, texts: impl Iterator<Item = Option<T>>, mut refuse: impl FnMut(usize)) {
         let is_zoned = matches!(self.sql_type, SqlType::Instant(_));
         // One loop for each type: what it is need not be asked for each value.
         macro_rules! all {
@@ -265,39 +269,39 @@ impl TypedCells {
                 }
             };
         }
-        let integer = |text: &str| text::integer(text.as_bytes());
         match &mut self.values {
-            Values::Boolean(builder) => all!(builder, |text: &str| text::boolean(text.as_bytes())),
-            Values::SmallInt(builder) => all!(builder, |text: &str| i16::try_from(integer(text)?).ok()),
-            Values::Integer(builder) => all!(builder, |text: &str| i32::try_from(integer(text)?).ok()),
-            Values::BigInt(builder) => all!(builder, integer),
-            Values::Real(builder) => all!(builder, |text: &str| text.parse::<f32>().ok()),
-            Values::Double(builder) => all!(builder, |text: &str| text.parse::<f64>().ok()),
+            Values::Boolean(builder) => all!(builder, text::boolean),
+            Values::SmallInt(builder) => all!(builder, |text| i16::try_from(text::integer(text)?).ok()),
+            Values::Integer(builder) => all!(builder, |text| i32::try_from(text::integer(text)?).ok()),
+            Values::BigInt(builder) => all!(builder, text::integer),
+            Values::Real(builder) => all!(builder, |text| words(text)?.parse::<f32>().ok()),
+            Values::Double(builder) => all!(builder, |text| words(text)?.parse::<f64>().ok()),
             Values::Numeric(builder) => {
                 let (precision, scale) =
                     if let SqlType::Numeric(precision, scale) = self.sql_type { (precision, scale) } else { (0, 0) };
-                all!(builder, |text: &str| text::decimal(text.as_bytes(), precision, scale));
+                all!(builder, |text| text::decimal(text, precision, scale));
             }
             Values::Text(builder) => {
                 let longest =
                     if let SqlType::Text(Some(longest)) = self.sql_type { longest as usize } else { usize::MAX };
                 for (at, text) in texts.enumerate() {
                     let text = text.as_ref().map(AsRef::as_ref);
-                    let fits = text.filter(|text| text.len() <= longest || text.chars().count() <= longest);
+                    let fits = text.and_then(words);
+                    let fits = fits.filter(|text| text.len() <= longest || text.chars().count() <= longest);
                     builder.append_option(fits);
                     if text.is_some() && fits.is_none() {
                         refuse(at);
                     }
                 }
             }
-            Values::Date(builder) => all!(builder, |text: &str| text::date(text.as_bytes())),
+            Values::Date(builder) => all!(builder, text::date),
             Values::TimeMillis(builder) => {
-                all!(builder, |text: &str| i32::try_from(text::time(text.as_bytes(), 1_000)?).ok());
+                all!(builder, |text| i32::try_from(text::time(text, 1_000)?).ok());
             }
-            Values::TimeMicros(builder) => all!(builder, |text: &str| text::time(text.as_bytes(), 1_000_000)),
-            Values::Millis(builder) => all!(builder, |text: &str| text::timestamp(text.as_bytes(), 1_000, is_zoned)),
+            Values::TimeMicros(builder) => all!(builder, |text| text::time(text, 1_000_000)),
+            Values::Millis(builder) => all!(builder, |text| text::timestamp(text, 1_000, is_zoned)),
             Values::Micros(builder) => {
-                all!(builder, |text: &str| text::timestamp(text.as_bytes(), 1_000_000, is_zoned));
+                all!(builder, |text| text::timestamp(text, 1_000_000, is_zoned));
             }
         }
     }

@@ -29,12 +29,11 @@ use crate::server::Server;
 /// The oldest server that can compute digests.
 const OLDEST: i32 = 140_000;
 
-/// How values become text: the same on every server, whatever its administrators prefer. And statements here are short: where
-/// the server compiles what takes long, it need not paste in the code of its own functions.
+/// How values become text: the same on every server, whatever its administrators prefer. And only the statements of `slices` are
+/// worth being compiled.
 const SETTINGS: &str = "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC';
 SET extra_float_digits = 1; SET bytea_output = 'hex'; SET statement_timeout = 0;
-SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8';
-SET jit_optimize_above_cost = 100000; SET jit_inline_above_cost = -1";
+SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8'; SET jit = off";
 
 /// A Postgres database to extract from.
 pub(crate) struct PostgresSource {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Time64NanosecondType, TimestampMicrosecondType as Micros, TimestampNanosecondType as Nanos,
+    ArrowPrimitiveType, Date32Type, Time64NanosecondType, TimestampMicrosecondType as Micros,
+    TimestampMillisecondType as Millis, TimestampNanosecondType as Nanos,
 };
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{ArrowError, DataType, TimeUnit};
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
@@ -65,6 +66,7 @@ impl Part {
     /// How many units of `from` a day has, if `to` is a part of it.
     fn of(from: &DataType, to: &DataType) -> Option<i64> {
         let per_day = match from {
+            DataType::Timestamp(TimeUnit::Millisecond, None) => 86_400_000,
             DataType::Timestamp(TimeUnit::Microsecond, None) => 86_400_000_000,
             DataType::Timestamp(TimeUnit::Nanosecond, None) => 86_400_000_000_000,
             _ => return None,
@@ -91,28 +93,47 @@ impl ScalarUDFImpl for Part {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
         let array = &ColumnarValue::values_to_arrays(&args.args)?[0];
-        let part: ArrayRef = match (array.data_type(), &self.to) {
-            (DataType::Timestamp(TimeUnit::Microsecond, _), DataType::Date32) => {
-                Arc::new(array.as_primitive::<Micros>().unary::<_, Date32Type>(days::<86_400_000_000>))
-            }
-            (DataType::Timestamp(_, _), DataType::Date32) => {
-                Arc::new(array.as_primitive::<Nanos>().unary::<_, Date32Type>(days::<86_400_000_000_000>))
-            }
-            (DataType::Timestamp(TimeUnit::Microsecond, _), _) => {
-                let time = |micros: i64| micros.rem_euclid(86_400_000_000) * 1000;
-                Arc::new(array.as_primitive::<Micros>().unary::<_, Time64NanosecondType>(time))
-            }
-            _ => {
-                let time = |nanos: i64| nanos.rem_euclid(86_400_000_000_000);
-                Arc::new(array.as_primitive::<Nanos>().unary::<_, Time64NanosecondType>(time))
-            }
+        let part = match array.data_type() {
+            DataType::Timestamp(TimeUnit::Millisecond, _) => self.of_all::<Millis, 86_400_000>(array)?,
+            DataType::Timestamp(TimeUnit::Microsecond, _) => self.of_all::<Micros, 86_400_000_000>(array)?,
+            _ => self.of_all::<Nanos, 86_400_000_000_000>(array)?,
         };
         Ok(ColumnarValue::Array(part))
     }
 }
 
-/// Days since 1970 of a number of units. Those of 64 bits are too few for more days than a date has.
-#[expect(clippy::cast_possible_truncation, reason = "a day has more units than a date has bits to spare")]
-fn days<const PER_DAY: i64>(units: i64) -> i32 {
-    units.div_euclid(PER_DAY) as i32
+impl Part {
+    /// The part of each timestamp, of which a day has so many units.
+    fn of_all<T: ArrowPrimitiveType<Native = i64>, const PER_DAY: i64>(
+        &self,
+        array: &ArrayRef,
+    ) -> Result<ArrayRef, ArrowError> {
+        let array = array.as_primitive::<T>();
+        if self.to == DataType::Date32 {
+            let day = |units: i64| {
+                i32::try_from(units.div_euclid(PER_DAY))
+                    .map_err(|_| ArrowError::CastError("a timestamp is on a day that no date can be".to_owned()))
+            };
+            return Ok(Arc::new(array.try_unary::<_, Date32Type, _>(day)?));
+        }
+        let time = |units: i64| units.rem_euclid(PER_DAY) * (86_400_000_000_000 / PER_DAY);
+        Ok(Arc::new(array.unary::<_, Time64NanosecondType>(time)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::TimestampMillisecondArray;
+
+    use super::*;
+
+    #[test]
+    fn a_day_that_no_date_can_be_is_an_error() {
+        let part = Part::new(DataType::Date32);
+        let array = |millis: i64| -> ArrayRef { Arc::new(TimestampMillisecondArray::from(vec![millis])) };
+        let last = i64::from(i32::MAX) * 86_400_000 + 86_399_999;
+        let days = part.of_all::<Millis, 86_400_000>(&array(last)).expect("a date");
+        assert_eq!(days.as_primitive::<Date32Type>().value(0), i32::MAX);
+        part.of_all::<Millis, 86_400_000>(&array(last + 1)).expect_err("no date");
+    }
 }

@@ -44,11 +44,11 @@ impl<R: Read> TypedReader<R> {
     /// `Malformed` if the header is another, `Io`.
     pub fn new(input: R, columns: Vec<SqlColumn>) -> Result<Self, Error> {
         let mut scanner = Scanner::new(input);
-        let names: Vec<Cow<'_, str>> = match scanner.next(1, None)? {
+        let names: Vec<Cow<'_, [u8]>> = match scanner.next(1, None)? {
             Some(header) => header.fields.iter().map(|field| field.text(header.text)).collect(),
             None => Vec::new(),
         };
-        if !names.iter().map(AsRef::as_ref).eq(columns.iter().map(|column| column.name.as_str())) {
+        if !names.iter().map(AsRef::as_ref).eq(columns.iter().map(|column| column.name.as_bytes())) {
             let expected: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
             return Err(Error::new(Problem::Malformed, "the header names other columns than were declared")
                 .at_line(1)
@@ -128,10 +128,21 @@ impl Span {
         self.begin == self.end && !self.is_quoted
     }
 
-    fn text<'r>(&self, records: &'r str) -> Cow<'r, str> {
-        // A field lies between bytes of ASCII, so it is a text of its own.
-        let text = records.get(self.begin..self.end).unwrap_or_default();
-        if self.has_doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
+    /// A field lies between bytes of ASCII, so it is a text as its records are.
+    fn text<'r>(&self, records: &'r str) -> Cow<'r, [u8]> {
+        let text = &records.as_bytes()[self.begin..self.end];
+        if !self.has_doubled {
+            return Cow::Borrowed(text);
+        }
+        let mut plain = Vec::with_capacity(text.len());
+        let mut after_quote = false;
+        for byte in text {
+            after_quote = *byte == b'"' && !after_quote;
+            if !after_quote {
+                plain.push(*byte);
+            }
+        }
+        Cow::Owned(plain)
     }
 }
 

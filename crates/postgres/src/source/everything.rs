@@ -19,10 +19,10 @@ use crate::identifier::quote;
 use crate::server::Server;
 
 /// Slices of a part: few enough that a part can wait as a whole until it is its turn.
-const PART: i64 = 2;
+const PART: i64 = 3;
 
 /// Chunks of a part that may wait.
-const AHEAD: usize = 14;
+const AHEAD: usize = 20;
 
 pub(super) async fn read(
     server: &Server,
@@ -216,8 +216,19 @@ fn parts(line: &[u8], is_first: bool) -> Option<(u32, i64, &[u8])> {
     let (transaction, row) = cut(line, memchr::memchr(b',', line)?);
     // A row may be nothing but its key.
     let (key, behind) = cut(row, memchr::memchr2(b',', b'\n', row)?);
-    let number = |digits| std::str::from_utf8(digits).ok();
-    Some((number(transaction)?.parse().ok()?, number(key)?.parse().ok()?, if is_first { row } else { behind }))
+    Some((u32::try_from(number(transaction)?).ok()?, number(key)?, if is_first { row } else { behind }))
+}
+
+/// A whole number as the server writes it.
+fn number(text: &[u8]) -> Option<i64> {
+    let (sign, digits) = match text {
+        [b'-', digits @ ..] => (-1, digits),
+        digits => (1, digits),
+    };
+    // Summed up with its sign: there is one number more below zero.
+    digits.iter().try_fold(0i64, |sum, digit| {
+        sum.checked_mul(10)?.checked_add(sign * i64::from(char::from(*digit).to_digit(10)?))
+    })
 }
 
 /// What is before a place, and what is behind it.

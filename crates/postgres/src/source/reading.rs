@@ -55,8 +55,8 @@ pub(super) fn mark(table: &SourceTable) -> String {
 }
 
 pub(super) fn cannot_read(table: &SourceTable) -> impl Fn(tokio_postgres::Error) -> Error {
-    let what = format!("table `{}` cannot be read", table.name);
-    move |error| refused(&what, error)
+    // It is made for each row: the words are not.
+    move |error| refused(&format!("table `{}` cannot be read", table.name), error)
 }
 
 pub(super) fn digest_of(row: &Row, first: usize) -> Digest {

@@ -36,9 +36,13 @@ async fn half(connection: &Connection, table: &SourceTable, relation: &Relation,
     let key = table.integer_key().ok_or_else(|| {
         Error::new(ErrorKind::Bug, format!("table `{}` has no integer key to be sliced by", table.name))
     })?;
-    // There are few slices beside the rows, which the server cannot know: it would rather sort all rows first.
-    let sort = async |how: &str| {
-        let set = format!("SET LOCAL enable_sort = {how}");
+    // There are few slices beside the rows, which the server cannot know: it would rather sort all rows first. And one loop over
+    // many rows by one process is worth being compiled, but not the code of the server's own functions with it.
+    let set = async |sort: &str, jit: &str| {
+        let set = format!(
+            "SET LOCAL enable_sort = {sort}; SET LOCAL jit = {jit}; \
+             SET LOCAL jit_optimize_above_cost = 100000; SET LOCAL jit_inline_above_cost = -1"
+        );
         connection.batch_execute(&set).await.map_err(cannot_read(table))
     };
     // A slice has 4096 keys.
@@ -48,9 +52,9 @@ async fn half(connection: &Connection, table: &SourceTable, relation: &Relation,
         mark(table),
         relation.name
     );
-    sort("off").await?;
+    set("off", "on").await?;
     let rows = connection.query(&sql, &[]).await.map_err(cannot_read(table))?;
-    sort("on").await?;
+    set("on", "off").await?;
     Ok(rows.iter().map(|row| (row.get(0), digest_of(row, 1))).collect())
 }
 
