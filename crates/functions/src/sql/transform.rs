@@ -197,22 +197,28 @@ impl<'a> Transform<'a> {
             Named::Itself => false,
         });
         let last = self.before.as_ref().and_then(|state| state.output(&output.name));
-        changed
-            || output.rows_of.as_ref().is_some_and(is_touched)
-            || (self.is_full(output) && last.is_none_or(|last| last.statement != output.sha256))
+        // A dimension that was not kept, because nobody named it, is made once more when somebody does.
+        let is_kept = |rows: bool| rows || output.role == Role::Fact || !self.is_named(output);
+        let is_known = last.is_some_and(|last| last.statement == output.sha256 && is_kept(last.rows.is_some()));
+        changed || output.rows_of.as_ref().is_some_and(is_touched) || (self.is_full(output) && !is_known)
     }
 
     /// True if the statement gives the whole table each time, and not what this run changes in it.
     fn is_full(&self, output: &OutputTable) -> bool {
         output.named.values().all(|named| match named {
             Named::Full(_) => true,
-            Named::Output(name) => self.other(name).is_some_and(|other| self.is_full(other)),
+            Named::Output(name) => self.dimension(name).is_some_and(|other| self.is_full(other)),
             Named::Changed(_) | Named::Deleted(_) | Named::Itself => false,
         })
     }
 
     fn other(&self, name: &str) -> Option<&'a OutputTable> {
         self.outputs.iter().find(|output| output.name == name)
+    }
+
+    /// The output of this name, if others see all of it: of facts they see what is new.
+    fn dimension(&self, name: &str) -> Option<&'a OutputTable> {
+        self.other(name).filter(|other| other.role == Role::Dimension)
     }
 
     /// True if another output names it.
@@ -277,7 +283,7 @@ impl<'a> Transform<'a> {
         let is_whole = output.named.values().all(|named| match named {
             Named::Full(_) => true,
             Named::Changed(name) => self.manifest.table(name).is_some_and(|table| table.is_full),
-            Named::Output(name) => self.other(name).is_some_and(|other| self.is_whole(other)),
+            Named::Output(name) => self.dimension(name).is_some_and(|other| self.is_whole(other)),
             Named::Deleted(_) | Named::Itself => false,
         });
         is_whole && !(output.role == Role::Fact && self.rejects.is_any())

@@ -153,6 +153,33 @@ async fn a_statement_reads_what_others_give() {
     assert_eq!(chain.tables(&house), [""; 0]);
 }
 
+/// A statement may come later than those that it names, and facts are not gone because others that it names have nothing new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_statement_finds_what_others_gave_before() {
+    let (house, mut chain) = house();
+    let stock = "-- role: fact\n-- key: shop_id\n-- columns:\n--   shop_id integer not null\n--   name text\n\
+                 SELECT shop_id, name FROM shop\n";
+    let sold = "-- role: fact\n-- key: sale_id\n-- columns:\n--   sale_id integer not null\n--   name text\n\
+                SELECT c.id AS sale_id, s.name FROM changed_sale c JOIN fact_stock s USING (shop_id) ORDER BY c.id\n";
+    house.write("star/fact_stock.sql", stock);
+    house.write("star/fact_sold.sql", sold);
+    first(&house, &mut chain);
+    succeeded(&house).await;
+    assert_eq!(chain.rows(&house, "fact_sold"), ["1,Quay", "2,Pier"]);
+
+    let listed = "-- role: dimension\n-- key: town\n-- columns:\n--   town text not null\n\
+                  SELECT DISTINCT town FROM dim_shop ORDER BY town\n";
+    house.write("star/dim_listed.sql", listed);
+    chain.put(&house, &[Change::full("sale", &["id"], SALE, "2,2,3.00,2024-03-01,\n")]);
+    succeeded(&house).await;
+    assert_eq!(chain.rows(&house, "dim_listed"), ["Eden", "Hobart"]);
+    let manifest = chain.output(&house);
+    assert!(
+        manifest.table("fact_sold").is_none(),
+        "no stock is new, so of what was sold nothing is known: {manifest:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_small_changes_are_compacted_and_nothing_is_lost() {
     let (house, mut chain) = house();
