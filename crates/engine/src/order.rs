@@ -5,7 +5,6 @@
 //! without a row fails as `Unavailable`, and is tried again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tidegate_model::Function;
@@ -13,8 +12,8 @@ use tidegate_stores::Result;
 
 use crate::engine::Engine;
 
-/// How long a function is held back at most while others always have work.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a function is held back at most while others always have work, or wait for their next attempt.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a worker has under way, and whom it holds back.
 #[derive(Debug, Default)]
@@ -57,7 +56,8 @@ fn waits_for(found: &BTreeMap<String, Vec<String>>, function: &str, other: &str)
 }
 
 impl Engine {
-    /// Functions whose turn has not come: a function that writes what they read has runs that are due or under way here.
+    /// Functions whose turn has not come: a function that writes what they read has runs that are under way, due, or about to
+    /// be tried again.
     pub(crate) async fn held_back(&self, turns: &mut Turns, now: Timestamp) -> Result<HashSet<String>> {
         let mut behind = HashSet::new();
         for (reader, writers) in &self.writers {
@@ -66,14 +66,14 @@ impl Engine {
                 true
             } else {
                 let due = self.wiring.queue.next_due(writers.clone(), Timestamp::MIN).await?;
-                due.is_some_and(|due| due <= now)
+                due.is_some_and(|due| due.duration_since(now) < PATIENCE)
             };
             if !waits {
                 turns.held_back.remove(reader);
                 continue;
             }
             let since = *turns.held_back.entry(reader.clone()).or_insert(now);
-            if now.duration_since(since) < SignedDuration::try_from(PATIENCE).unwrap_or(SignedDuration::MAX) {
+            if now.duration_since(since) < PATIENCE {
                 behind.insert(reader.clone());
             }
         }

@@ -1,5 +1,6 @@
-//! Flushes of a SQLite write-ahead log outside of SQLite's locks, so that one transaction is written while the one before it
-//! is on its way to the disk. Used by the state ([`crate::sqlite`]) and by loads of few rows into tables.
+//! The write-ahead log of a SQLite database: turned on by every store that is one, and flushed outside of SQLite's locks, so that
+//! one transaction is written while the one before it is on its way to the disk. Flushes are used by the state
+//! ([`crate::sqlite`]) and by loads of few rows into tables.
 //!
 //! With `synchronous = NORMAL` SQLite writes a commit into the log and returns; what was promised with it survives a power
 //! cut once the log is flushed, which SQLite itself does before each checkpoint. The log is read up to the last whole
@@ -9,11 +10,33 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tidegate_model::ErrorKind;
 
 use crate::{Error, Result};
+
+/// Turns the log on, unless it is. Where two connections do so to a new database at once SQLite lets neither wait, lest both wait
+/// for each other; so this tries again for `at_most`.
+///
+/// # Errors
+/// SQLite's: the database is busy still, is not one, or cannot be written.
+pub(crate) fn write_ahead(connection: &Connection, at_most: Duration) -> rusqlite::Result<()> {
+    let until = Instant::now() + at_most;
+    let turn_on = || {
+        let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+        if journal == "wal" { Ok(()) } else { connection.pragma_update(None, "journal_mode", "WAL") }
+    };
+    loop {
+        match turn_on() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+}
 
 /// The log of a database that stays open as long as this.
 #[derive(Debug)]
@@ -101,6 +124,21 @@ mod tests {
         assert_eq!(wal.flush().unwrap_err().kind, ErrorKind::Unavailable);
         wal.file = good;
         assert_eq!(wal.flush().unwrap_err().kind, ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn all_that_open_a_new_database_at_once_turn_its_log_on() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..50 {
+            let path = folder.path().join(format!("{round}.db"));
+            let together = std::sync::Barrier::new(4);
+            let open = || {
+                let connection = Connection::open(&path).unwrap();
+                together.wait();
+                write_ahead(&connection, Duration::from_secs(10)).unwrap();
+            };
+            std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(open))));
+        }
     }
 
     #[test]

@@ -41,7 +41,18 @@ async fn functions_that_would_wait_for_each_other_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_writer_that_waits_for_its_next_attempt_holds_nobody_back() {
+async fn a_writer_that_is_about_to_be_tried_again_is_waited_for() {
+    let sections = "[bucket.a]\n[table.t]\n".to_owned()
+        + &function("reader", "a", "reads = \"t\"")
+        + &function("writer", "a", "into = \"t\"\nwith = { does = \"fail\", times = 2 }");
+    let house = House::new(&sections).await;
+    house.put("a", "x", "x").await;
+    house.run_once(&house.engine()).await;
+    assert_eq!(names(&house), ["writer", "writer", "writer", "reader"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_waits_long_for_its_next_attempt_holds_nobody_back() {
     let sections = "[bucket.a]\n[table.t]\n".to_owned()
         + &function("reader", "a", "reads = \"t\"")
         + &function(

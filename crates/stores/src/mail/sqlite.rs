@@ -13,10 +13,13 @@ use tidegate_model::{Address, ErrorKind, MailId, RunId};
 use tokio::sync::Notify;
 
 use super::{DueMail, Ended, MailCounts, MailFilter, MailRecord, MailState, NewMail, Outbox, SendingRight};
+use crate::wal::write_ahead;
 use crate::{Error, Page, Result};
 
 /// Raised with every change of `schema.sql`; the database carries it as `user_version`.
 const SCHEMA_VERSION: i32 = 1;
+/// How long a write waits for another process to finish its own.
+const BUSY: Duration = Duration::from_secs(10);
 const COLUMNS: &str = "id, run, function, about, size, state, attempts, queued_at, due, settled_at, failure";
 
 /// The outbox of one pipeline on this machine.
@@ -74,8 +77,8 @@ impl SqliteOutbox {
 
 /// Sets the connection up, brings the schema up to date, and reads the salt.
 fn prepare(connection: &Connection) -> Result<String> {
-    connection.busy_timeout(Duration::from_secs(10))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.busy_timeout(BUSY)?;
+    write_ahead(connection, BUSY)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // What is deleted is overwritten: addresses do not linger in free pages.
     connection.pragma_update(None, "secure_delete", true)?;

@@ -13,7 +13,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
@@ -21,6 +21,7 @@ use rusqlite::{Connection, OpenFlags};
 use tidegate_model::ErrorKind;
 use tokio::sync::Notify;
 
+use crate::wal::write_ahead;
 use crate::{Error, Result};
 pub use liveness::Alive;
 
@@ -127,7 +128,7 @@ fn prepare(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     // A plan does not depend on what is bound: otherwise every binding compiles a statement on a partial index anew.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    write_ahead(connection)?;
+    write_ahead(connection, BUSY)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -149,19 +150,6 @@ fn prepare(connection: &Connection) -> Result<()> {
     }
     connection.execute_batch("COMMIT")?;
     Ok(())
-}
-
-/// Turns the log on. Where another process is doing the same SQLite does not wait by itself, lest both wait for each other.
-fn write_ahead(connection: &Connection) -> Result<()> {
-    let until = Instant::now() + BUSY;
-    loop {
-        match connection.pragma_update(None, "journal_mode", "WAL").map_err(Error::from) {
-            Err(error) if error.kind == ErrorKind::Unavailable && Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            result => return result,
-        }
-    }
 }
 
 /// Microseconds since 1970, as times are stored.

@@ -22,6 +22,7 @@ use tidegate_model::{ErrorKind, ValueType};
 
 use self::pool::{Pool, Pooled};
 use super::{Load, Table, TableLoad, Tables, check_load, check_name};
+use crate::wal::write_ahead;
 use crate::{Error, Result};
 
 /// The bookkeeping: which run has loaded which table, and what it reported. Loads of one run are on one page.
@@ -101,10 +102,7 @@ impl SqliteTables {
         let open = || -> Result<Connection, rusqlite::Error> {
             let connection = Connection::open_with_flags(&self.path, how | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
             connection.busy_timeout(self.waits)?;
-            let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-            if journal != "wal" {
-                connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-            }
+            write_ahead(&connection, self.waits)?;
             connection.execute_batch(&format!(
                 "PRAGMA synchronous = FULL; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = FILE;
                  PRAGMA wal_autocheckpoint = {LOG_PAGES};"

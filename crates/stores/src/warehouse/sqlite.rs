@@ -21,6 +21,7 @@ use super::session::{
 };
 use super::text::text_of;
 use super::types::ColumnType;
+use crate::wal::write_ahead;
 use crate::{Error, Result};
 
 /// Memory of a connection's page cache in KiB.
@@ -83,10 +84,7 @@ fn connect(path: &Path, writes: bool, waits: Duration) -> Result<Connection> {
     let open = || -> Result<Connection, rusqlite::Error> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(waits)?;
-        let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-        if journal != "wal" {
-            connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        }
+        write_ahead(&connection, waits)?;
         connection.execute_batch(&format!(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -{CACHE_KIB}; \
              PRAGMA temp_store = FILE;"
