@@ -199,10 +199,6 @@ enum Values {
     Micros(TimestampMicrosecondBuilder),
 }
 
-fn words(text: &[u8]) -> Option<&str> {
-    std::str::from_utf8(text).ok()
-}
-
 /// Calls a method of whichever builder it is.
 macro_rules! each {
     ($values:expr, $builder:ident => $call:expr) => {
@@ -250,15 +246,16 @@ impl TypedCells {
         Self { sql_type, values }
     }
 
-    /// Appends the values of texts, given as their bytes; `None` is NULL. A text that has no value becomes NULL, too, and `refuse`
+    /// Appends the values of texts; `None` is NULL. A text that has no value becomes NULL, too, and `refuse`
     /// is told which of these it is.
-    pub fn extend<T: AsRef<[u8]>>(&mut self, texts: impl Iterator<Item = Option<T>>, mut refuse: impl FnMut(usize)) {
+    pub fn extend<T: AsRef<str>>(&mut self, texts: impl Iterator<Item = Option<T>>, mut refuse: impl FnMut(usize)) {
         let is_zoned = matches!(self.sql_type, SqlType::Instant(_));
+        let mut day = text::Day::default();
         // One loop for each type: what it is need not be asked for each value.
         macro_rules! all {
             ($builder:expr, $value:expr) => {
                 for (at, text) in texts.enumerate() {
-                    match text.as_ref().map(|text| ($value)(text.as_ref())) {
+                    match text.as_ref().map(|text| ($value)(text.as_ref().as_bytes())) {
                         Some(Some(value)) => $builder.append_value(value),
                         Some(None) => {
                             $builder.append_null();
@@ -274,8 +271,8 @@ impl TypedCells {
             Values::SmallInt(builder) => all!(builder, |text| i16::try_from(text::integer(text)?).ok()),
             Values::Integer(builder) => all!(builder, |text| i32::try_from(text::integer(text)?).ok()),
             Values::BigInt(builder) => all!(builder, text::integer),
-            Values::Real(builder) => all!(builder, |text| words(text)?.parse::<f32>().ok()),
-            Values::Double(builder) => all!(builder, |text| words(text)?.parse::<f64>().ok()),
+            Values::Real(builder) => all!(builder, |text| std::str::from_utf8(text).ok()?.parse::<f32>().ok()),
+            Values::Double(builder) => all!(builder, |text| std::str::from_utf8(text).ok()?.parse::<f64>().ok()),
             Values::Numeric(builder) => {
                 let (precision, scale) =
                     if let SqlType::Numeric(precision, scale) = self.sql_type { (precision, scale) } else { (0, 0) };
@@ -286,23 +283,20 @@ impl TypedCells {
                     if let SqlType::Text(Some(longest)) = self.sql_type { longest as usize } else { usize::MAX };
                 for (at, text) in texts.enumerate() {
                     let text = text.as_ref().map(AsRef::as_ref);
-                    let fits = text.and_then(words);
-                    let fits = fits.filter(|text| text.len() <= longest || text.chars().count() <= longest);
+                    let fits = text.filter(|text| text.len() <= longest || text.chars().count() <= longest);
                     builder.append_option(fits);
                     if text.is_some() && fits.is_none() {
                         refuse(at);
                     }
                 }
             }
-            Values::Date(builder) => all!(builder, text::date),
+            Values::Date(builder) => all!(builder, |text| day.of(text)),
             Values::TimeMillis(builder) => {
                 all!(builder, |text| i32::try_from(text::time(text, 1_000)?).ok());
             }
             Values::TimeMicros(builder) => all!(builder, |text| text::time(text, 1_000_000)),
-            Values::Millis(builder) => all!(builder, |text| text::timestamp(text, 1_000, is_zoned)),
-            Values::Micros(builder) => {
-                all!(builder, |text| text::timestamp(text, 1_000_000, is_zoned));
-            }
+            Values::Millis(builder) => all!(builder, |text| text::timestamp(text, &mut day, 1_000, is_zoned)),
+            Values::Micros(builder) => all!(builder, |text| text::timestamp(text, &mut day, 1_000_000, is_zoned)),
         }
     }
 

@@ -117,9 +117,26 @@ fn part(digits: &[u8], per_second: i64) -> Option<i64> {
     Some(value)
 }
 
+/// The day of the last date, which is often that of the next: rows stand as they were written, day after day.
+#[derive(Default)]
+pub(super) struct Day {
+    text: [u8; 10],
+    days: Option<i32>,
+}
+
+impl Day {
+    /// As [`date`].
+    pub(super) fn of(&mut self, text: &[u8]) -> Option<i32> {
+        if text != self.text {
+            *self = Self { days: date(text), text: text.try_into().ok()? };
+        }
+        self.days
+    }
+}
+
 /// Units since 1970 of `yyyy-mm-dd hh:mm:ss[.f…]`, with `+hh[:mm]` or `Z` behind it if it is zoned.
-pub(super) fn timestamp(text: &[u8], per_second: i64, is_zoned: bool) -> Option<i64> {
-    let (day, rest) = text.split_at_checked(10)?;
+pub(super) fn timestamp(text: &[u8], day: &mut Day, per_second: i64, is_zoned: bool) -> Option<i64> {
+    let (date, rest) = text.split_at_checked(10)?;
     let (b' ' | b'T', clock) = rest.split_first()? else { return None };
     let (clock, offset) = if is_zoned {
         let at = clock.iter().position(|byte| matches!(byte, b'+' | b'-' | b'Z'))?;
@@ -127,7 +144,7 @@ pub(super) fn timestamp(text: &[u8], per_second: i64, is_zoned: bool) -> Option<
     } else {
         (clock, 0)
     };
-    let seconds = i64::from(date(day)?) * 86_400 - offset;
+    let seconds = i64::from(day.of(date)?) * 86_400 - offset;
     seconds.checked_mul(per_second)?.checked_add(time(clock, per_second)?)
 }
 
@@ -219,9 +236,15 @@ mod tests {
         assert_eq!(time(b"00:14:36.3635", 1_000), None);
         assert_eq!(time(b"00:14:36.3630", 1_000), Some(876_363));
         assert_eq!(time(b"24:00:00", 1_000), None);
-        assert_eq!(timestamp(b"1970-01-02 00:00:01.5", 1_000, false), Some(86_401_500));
-        assert_eq!(timestamp(b"1970-01-01 02:00:00+02", 1_000, true), Some(0));
-        assert_eq!(timestamp(b"1970-01-01 02:00:00", 1_000, true), None);
-        assert_eq!(timestamp(b"infinity", 1_000, false), None);
+        let mut day = Day::default();
+        let mut timestamp = |text: &[u8], is_zoned| timestamp(text, &mut day, 1_000, is_zoned);
+        assert_eq!(timestamp(b"1970-01-02 00:00:01.5", false), Some(86_401_500));
+        assert_eq!(timestamp(b"1970-01-02 00:00:02.5", false), Some(86_402_500));
+        assert_eq!(timestamp(b"1970-01-01 02:00:00+02", true), Some(0));
+        assert_eq!(timestamp(b"1970-01-01 02:00:00", true), None);
+        assert_eq!(timestamp(b"1970-02-30 02:00:00", false), None);
+        assert_eq!(timestamp(b"1970-02-30 02:00:00", false), None);
+        assert_eq!(timestamp(b"infinity", false), None);
+        assert_eq!(timestamp(&[0; 19], false), None);
     }
 }
