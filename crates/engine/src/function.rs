@@ -1,5 +1,7 @@
 //! Hop 5's contract: what a function kind is ([`Kind`]) and what the engine asks of a function ([`Function`]).
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use tidegate_model::{self as model, Failure, KindSpec};
 use tidegate_stores::Reject;
@@ -32,6 +34,11 @@ pub trait Function: Send + Sync {
     /// # Errors
     /// Why the run has no effect. Its [`model::ErrorKind`] decides whether it is tried again.
     async fn call(&self, context: &Context) -> Result<Outcome, Failure>;
+
+    /// Everything that is wrong with files beside the pipeline file, in `dir`, that the function would read when it is called.
+    fn faults_beside(&self, _dir: &Path) -> Vec<Failure> {
+        Vec::new()
+    }
 }
 
 /// What a successful call tells besides its outputs.

@@ -137,6 +137,10 @@ impl Function for Sql {
             done => done,
         }
     }
+
+    fn faults_beside(&self, dir: &Path) -> Vec<Failure> {
+        statements::faults(&dir.join(&self.0.statements), &self.0.statements)
+    }
 }
 
 /// Puts a manifest aside that cannot be transformed, if a later one has begun anew: all that it says is there.

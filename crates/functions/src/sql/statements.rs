@@ -1,7 +1,7 @@
 //! A folder of statements: one file an output table, with what becomes of its rows declared in the comments above it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use tidegate_formats::manifest::{ColumnEntry, Reference, Role};
@@ -73,8 +73,33 @@ impl OutputTable {
 /// Reads every `.sql` file of a folder. Dimensions come before facts, each by name.
 ///
 /// # Errors
-/// `R1001` if the folder or a declaration cannot be read, `R1002` for a statement.
+/// `R1001` if the folder or a declaration cannot be read, `R1002` for a statement; the first there is.
 pub(super) fn read_folder(folder: &Path, shown: &str) -> Result<Vec<OutputTable>, Failure> {
+    let mut outputs = read_each(folder, shown)?.into_iter().collect::<Result<Vec<_>, _>>()?;
+    find_layers(&mut outputs)?;
+    outputs.sort_by(|one, other| (one.role == Role::Fact, &one.name).cmp(&(other.role == Role::Fact, &other.name)));
+    Ok(outputs)
+}
+
+/// Everything for which a folder cannot be read.
+pub(super) fn faults(folder: &Path, shown: &str) -> Vec<Failure> {
+    let read = match read_each(folder, shown) {
+        Ok(read) => read,
+        Err(failure) => return vec![failure],
+    };
+    let (mut outputs, mut faults) = (Vec::new(), Vec::new());
+    for read in read {
+        match read {
+            Ok(output) => outputs.push(output),
+            Err(failure) => faults.push(failure),
+        }
+    }
+    faults.extend(find_layers(&mut outputs).err());
+    faults
+}
+
+/// Reads every `.sql` file of a folder, or says why it cannot be used.
+fn read_each(folder: &Path, shown: &str) -> Result<Vec<Result<OutputTable, Failure>>, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::new("R1001", ErrorKind::Invalid, format!("the statements in `{shown}` cannot be read: {error}"))
             .expected("a folder of `.sql` files beside the pipeline file")
@@ -85,22 +110,22 @@ pub(super) fn read_folder(folder: &Path, shown: &str) -> Result<Vec<OutputTable>
         let path = entry.map_err(unreadable)?.path();
         let is_sql = path.extension().is_some_and(|extension| extension == "sql");
         let (Some(stem), true) = (path.file_stem().and_then(|stem| stem.to_str()), is_sql) else { continue };
-        if path.metadata().map_err(unreadable)?.len() > LARGEST {
-            return Err(wrong(&format!("{shown}/{stem}.sql"), 1, "it is larger than any statement", "at most 1 MB"));
-        }
-        let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-        files.push((stem.to_owned(), text));
+        files.push((stem.to_owned(), path));
     }
+    files.sort();
     if files.is_empty() {
         let reason = format!("`{shown}` has no `.sql` file");
         return Err(Failure::new("R1001", ErrorKind::Invalid, reason).expected("one file for each output table"));
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    let read = |(name, text): &(String, String)| read(name, &format!("{shown}/{name}.sql"), text, &names);
-    let mut outputs = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    find_layers(&mut outputs)?;
-    outputs.sort_by(|one, other| (one.role == Role::Fact, &one.name).cmp(&(other.role == Role::Fact, &other.name)));
-    Ok(outputs)
+    let read_one = |(name, path): &(String, PathBuf)| {
+        let shown = format!("{shown}/{name}.sql");
+        if path.metadata().map_err(unreadable)?.len() > LARGEST {
+            return Err(wrong(&shown, 1, "it is larger than any statement", "at most 1 MB"));
+        }
+        read(name, &shown, &std::fs::read_to_string(path).map_err(unreadable)?, &names)
+    };
+    Ok(files.iter().map(read_one).collect())
 }
 
 /// Finds for each output how many others have to be made one after the other before it.

@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use tidegate_stores::testing::postgres::{Database, Postgres};
@@ -208,24 +209,33 @@ fn link_all(from: &Path, to: &Path) -> Done {
     Ok(())
 }
 
+/// How often the memory of what runs is asked for: rarely, for it asks on the processors that are measured.
+const ASK: Duration = Duration::from_millis(20);
+
 /// Runs a command to its end. Linux keeps the high-water mark of its memory, which is read while it lives.
 pub(crate) fn measured(command: &mut Command) -> Done<Ran> {
     let errors = std::env::temp_dir().join(format!("tidegate-bench-{}", std::process::id()));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&errors)?);
     let began = Instant::now();
     let mut child = command.spawn()?;
-    let mut mebibytes = 0.0;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
+    let path = format!("/proc/{}/status", child.id());
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let ask = move || {
+        let mut mebibytes = 0.0;
+        while ended.recv_timeout(ASK) == Err(RecvTimeoutError::Timeout) {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let mut lines = text.lines();
+            let peak =
+                lines.find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+            mebibytes = peak.map_or(mebibytes, |kibibytes| kibibytes / 1024.0);
         }
-        let text = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let peak =
-            text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-        mebibytes = peak.map_or(mebibytes, |kibibytes| kibibytes / 1024.0);
-        std::thread::sleep(Duration::from_millis(1));
+        mebibytes
     };
+    let asking = std::thread::spawn(ask);
+    let status = child.wait()?;
     let seconds = began.elapsed().as_secs_f64();
+    drop(end);
+    let mebibytes = asking.join().map_err(|_| "the memory could not be asked for")?;
     let words = fs::read_to_string(&errors).unwrap_or_default();
     fs::remove_file(&errors)?;
     if status.success() {

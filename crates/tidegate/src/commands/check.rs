@@ -1,7 +1,10 @@
-//! `tidegate check`: every problem of the pipeline file at once; when there is none, what the pipeline is.
+//! `tidegate check`: every problem of the pipeline file and of the files beside it at once; when there is none, what the pipeline
+//! is.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
-use tidegate_model::{Function, Pipeline, Severity, Trigger, format_duration};
+use tidegate_model::{Failure, Function, Pipeline, Severity, Trigger, format_duration};
 use tidegate_stores::bucket;
 
 use crate::exit::{Exit, Stop};
@@ -20,18 +23,22 @@ pub(crate) struct Args {
 /// Checks, and shows the pipeline.
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     let mut checked = project::check(here)?;
-    let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    let mut errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let warnings = checked.diagnostics.len() - errors;
-    let pipeline = checked.pipeline.take();
-    pipeline.as_ref().map_or(Ok(()), judged_by_kinds)?;
+    let faults = checked.pipeline.as_ref().map_or_else(Vec::new, |pipeline| judged_by_kinds(pipeline, &checked.dir));
+    errors += faults.len();
+    let pipeline = checked.pipeline.take().filter(|_| faults.is_empty());
     if here.printer.json {
         let description = pipeline.as_ref().map(described);
-        here.printer.document(&json!({ "diagnostics": checked.diagnostics, "pipeline": description }))?;
+        let diagnostics = &checked.diagnostics;
+        here.printer.document(&json!({ "diagnostics": diagnostics, "faults": faults, "pipeline": description }))?;
     } else {
         here.printer.diagnostics(&checked);
+        faults.iter().for_each(|fault| here.printer.error(fault));
     }
     let Some(pipeline) = pipeline else {
-        here.printer.remark(&format!("\n{} in `{}`", counted(errors as u64, "error"), project::FILE));
+        let beside = if faults.is_empty() { "" } else { " or beside it" };
+        here.printer.remark(&format!("\n{} in `{}`{beside}", counted(errors as u64, "error"), project::FILE));
         return Ok(Exit::Wrong);
     };
     if !here.printer.json {
@@ -76,17 +83,22 @@ fn show(here: &Here, pipeline: &Pipeline, warnings: usize) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Options that only a function's kind can judge.
-fn judged_by_kinds(pipeline: &Pipeline) -> Result<(), Stop> {
+/// What only a function's kind can judge: options, and files beside the pipeline file, which is in `dir`.
+fn judged_by_kinds(pipeline: &Pipeline, dir: &Path) -> Vec<Failure> {
     let kinds = tidegate_functions::catalog();
+    let mut faults = Vec::new();
     for function in &pipeline.functions {
         let Some(kind) = kinds.iter().find(|kind| kind.spec.name == function.kind) else { continue };
-        if let Err(mut failure) = (kind.build)(function, pipeline) {
-            failure.reason = format!("function `{}`: {}", function.name, failure.reason);
-            return Err(failure.into());
-        }
+        let found = match (kind.build)(function, pipeline) {
+            Ok(built) => built.faults_beside(dir),
+            Err(failure) => vec![failure],
+        };
+        faults.extend(found.into_iter().map(|mut fault| {
+            fault.reason = format!("function `{}`: {}", function.name, fault.reason);
+            fault
+        }));
     }
-    Ok(())
+    faults
 }
 
 /// Where a bucket is, as the file says it.

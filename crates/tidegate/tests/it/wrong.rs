@@ -69,6 +69,26 @@ fn an_unknown_kind_with_the_nearest_name() {
 }
 
 #[test]
+fn every_mistake_in_statements_is_told_at_once_before_anything_runs() {
+    let place = Place::empty();
+    place.run(&["new", "warehouse"]).ends(0);
+    place.run(&["check"]).ends(0);
+    let alter = |name: &str, from: &str, to: &str| {
+        let text = place.read(name);
+        assert!(text.contains(from), "{text}");
+        place.write(name, text.replacen(from, to, 1));
+    };
+    alter("star/dim_staff.sql", "SELECT", "SELEKT");
+    alter("star/dim_design.sql", "-- role: dimension", "-- role: dimensoin");
+    let mistakes = ["function `transform`", "star/dim_staff.sql:", "R1002", "star/dim_design.sql:", "R1001"];
+    place.run(&["check"]).ends(1).says(&mistakes).says(&["2 errors"]);
+    let told = place.run(&["check", "--json"]).ends(1).out;
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["faults"].as_array().map(Vec::len), Some(2), "{told}");
+    assert!(told["pipeline"].is_null(), "{told}");
+}
+
+#[test]
 fn an_environment_that_is_not_there() {
     let place = Place::with(&format!("{PEOPLE}\n[env.aws.bucket.incoming]\nurl = \"s3://x\"\n"));
     place.run(&["check", "--env", "asw"]).ends(1).says(&["asw", "did you mean `aws`"]);
