@@ -81,12 +81,14 @@ impl Bench {
         database
     }
 
-    /// A new folder with this pipeline and the statements of the star schema that `keeps` wants.
+    /// A new folder with this pipeline and the statements of the star schema that `keeps` wants. The server has nothing left to write
+    /// then.
     pub(crate) fn place(&self, name: &str, pipeline: &str, keeps: impl Fn(&str) -> bool) -> Done<Place> {
         let place = Place { folder: self.folder.join(name), binary: self.binary.clone() };
         if place.folder.exists() {
             fs::remove_dir_all(&place.folder)?;
         }
+        self.server.database().sql("CHECKPOINT");
         fs::create_dir_all(place.folder.join("star"))?;
         fs::write(place.folder.join("tidegate.toml"), pipeline)?;
         let star = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidegate/src/templates/warehouse/star");
@@ -212,8 +214,10 @@ fn link_all(from: &Path, to: &Path) -> Done {
 /// How often the memory of what runs is asked for: rarely, for it asks on the processors that are measured.
 const ASK: Duration = Duration::from_millis(20);
 
-/// Runs a command to its end. Linux keeps the high-water mark of its memory, which is read while it lives.
+/// Runs a command to its end, once all that was written before is on the disk. Linux keeps the high-water mark of its memory, which
+/// is read while it lives.
 pub(crate) fn measured(command: &mut Command) -> Done<Ran> {
+    Command::new("sync").status()?;
     let errors = std::env::temp_dir().join(format!("tidegate-bench-{}", std::process::id()));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&errors)?);
     let began = Instant::now();
