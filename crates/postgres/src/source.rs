@@ -12,7 +12,6 @@ mod second;
 mod slices;
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -117,17 +116,11 @@ impl Snapshot for PostgresSnapshot {
         slices::read(&self.server, &self.connection, table, self.relation(table)?).await
     }
 
-    async fn versions(
-        &mut self,
-        table: &SourceTable,
-        within: Option<RangeInclusive<i64>>,
-        take: TakeVersions<'_>,
-    ) -> Result<()> {
+    async fn versions(&mut self, table: &SourceTable, slices: Option<&[i64]>, take: TakeVersions<'_>) -> Result<()> {
         if table.key.is_empty() {
             return Ok(());
         }
-        let rows = reading::versions(&self.connection, table, self.relation(table)?, within).await?;
-        reading::take_versions(rows, table, take).await
+        reading::versions(&self.connection, table, self.relation(table)?, slices, take).await
     }
 
     async fn rows(&mut self, table: &SourceTable, wanted: Wanted<'_>, take: TakeCsv<'_>) -> Result<u64> {

@@ -176,16 +176,11 @@ pub trait Snapshot: Send {
     async fn slices(&mut self, table: &SourceTable) -> Result<(Digest, Slices)>;
 
     /// Keys and versions in the order of the key: by number for an integer key, else by the bytes of each part's text.
-    /// `within` leaves out other integer keys. A table without key gives nothing.
+    /// Of a table with an integer key, `slices` may choose some, in order. A table without key gives nothing.
     ///
     /// # Errors
     /// `Unavailable`, `Denied`; what `take` says.
-    async fn versions(
-        &mut self,
-        table: &SourceTable,
-        within: Option<RangeInclusive<i64>>,
-        take: TakeVersions<'_>,
-    ) -> Result<()>;
+    async fn versions(&mut self, table: &SourceTable, slices: Option<&[i64]>, take: TakeVersions<'_>) -> Result<()>;
 
     /// Rows as CSV by RFC 4180, without header, in any order: LF, NULL as nothing, the empty text as `""`, booleans as
     /// `true` and `false`, numerics with all their digits, times without zone as they are. Gives how many they are.

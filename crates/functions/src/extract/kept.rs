@@ -151,7 +151,7 @@ async fn range(store: &dyn ObjectStore, key: &str, offset: u64, length: u64) -> 
     Ok(store.get_range(&path(key)?, offset..end).await.map_err(bucket_failure)?.to_vec())
 }
 
-/// Writes an object of keys.
+/// Writes an object of keys. Blocks may come in any order.
 pub(super) struct KeysWriter {
     output: OutputFile,
     blocks: Vec<Block>,
@@ -183,6 +183,7 @@ impl KeysWriter {
 
     /// Writes the index and hands the object over, unless it is only a preview.
     pub(super) fn finish(mut self, context: &Context, preview: bool) -> Result<KeysAt, Failure> {
+        self.blocks.sort_by_key(|block| block.slice);
         let mut stored = StoredIndex { objects: Vec::new(), blocks: Vec::new() };
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for block in &self.blocks {
@@ -209,10 +210,14 @@ fn damaged(why: &str) -> Failure {
         .help("restore the objects, or move the newest folders away: what they held is then extracted again")
 }
 
+/// The integer key of a row.
+pub(super) fn number(row: &RowVersion) -> i64 {
+    row.key.first().and_then(|key| key.parse().ok()).unwrap_or(0)
+}
+
 /// The rows of a block.
 pub(super) fn encode(rows: &[RowVersion], is_integer: bool, bytes: &mut Vec<u8>) {
     if is_integer {
-        let number = |row: &RowVersion| row.key.first().and_then(|key| key.parse().ok()).unwrap_or(0);
         return encode_numbers(rows.iter().map(|row| (number(row), row.version)), bytes);
     }
     write_number(rows.len() as u64, bytes);

@@ -1,5 +1,6 @@
 //! One table of a run: whether it has changed, and its objects if it has.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use object_store::ObjectStore;
@@ -8,13 +9,16 @@ use tidegate_formats::csv;
 use tidegate_formats::manifest::{ColumnEntry, ObjectEntry, Reference, Role, TableEntry, schema_hash};
 use tidegate_model::{ErrorKind, Failure};
 use tidegate_stores::Error;
-use tidegate_stores::database::{Digest, RowVersion, SLICE, Slices, Snapshot, SourceTable, Wanted, keys_of};
+use tidegate_stores::database::{Digest, RowVersion, SLICE, Slices, Snapshot, SourceTable, Wanted, slice_of};
 
 use super::chain::Folder;
 use super::compare::{Comparison, Differences, KeptRows, Order};
-use super::kept::{Block, KeptTable, KeysAt, KeysWriter, decode, encode, encode_numbers};
+use super::kept::{Block, KeptTable, KeysAt, KeysWriter, decode, encode, encode_numbers, number};
 use super::spool::Spool;
 use super::{database_failure, format_failure, write_failure};
+
+/// Slices that are looked at together, whose rows are held then.
+const SLICES_AT_ONCE: usize = 8;
 
 /// Keys that rows are asked for by at once.
 const AT_ONCE: usize = 4096;
@@ -243,51 +247,55 @@ impl Job<'_> {
         slices: Slices,
         mut writer: KeysWriter,
     ) -> Result<(Differences, KeysAt), Failure> {
-        let mut differences = Differences::new();
-        let mut slices = slices.into_iter().peekable();
-        let mut blocks = blocks.into_iter().peekable();
-        loop {
-            let old_slice = blocks.peek().map(|block| block.slice);
-            let new_slice = slices.peek().map(|(slice, _)| *slice);
-            let Some(slice) = old_slice.into_iter().chain(new_slice).min() else { break };
-            let old = blocks.next_if(|block| block.slice == slice);
-            let new = slices.next_if(|(new, _)| *new == slice).map(|(_, digest)| digest);
-            match old {
-                Some(block) if Some(block.digest) == new => writer.carry(block),
-                old => self.compare_slice(table, slice, old, new, &mut differences, &mut writer).await?,
+        let mut slices: BTreeMap<i64, (Option<Block>, Option<Digest>)> =
+            slices.into_iter().map(|(slice, digest)| (slice, (None, Some(digest)))).collect();
+        for block in blocks {
+            let slice = slices.entry(block.slice).or_default();
+            if slice.1 == Some(block.digest) {
+                slices.remove(&block.slice);
+                writer.carry(block);
+            } else {
+                slice.0 = Some(block);
             }
+        }
+        let mut differences = Differences::new();
+        while !slices.is_empty() {
+            let rest = slices.keys().nth(SLICES_AT_ONCE).copied().map(|first| slices.split_off(&first));
+            self.compare_some(table, slices, &mut differences, &mut writer).await?;
+            slices = rest.unwrap_or_default();
         }
         Ok((differences, writer.finish(self.context, self.preview)?))
     }
 
-    async fn compare_slice(
+    /// Compares slices, each as it is kept and as it is now.
+    async fn compare_some(
         &mut self,
         table: &SourceTable,
-        slice: i64,
-        old: Option<Block>,
-        new: Option<Digest>,
+        slices: BTreeMap<i64, (Option<Block>, Option<Digest>)>,
         differences: &mut Differences,
         writer: &mut KeysWriter,
     ) -> Result<(), Failure> {
-        let old = match old {
-            Some(block) => decode(&block.bytes(self.store).await?, true, 1)?,
-            None => Vec::new(),
+        let there: Vec<i64> = slices.iter().filter(|(_, (_, new))| new.is_some()).map(|(slice, _)| *slice).collect();
+        let mut rows: BTreeMap<i64, Vec<RowVersion>> = BTreeMap::new();
+        let mut take = |some: Vec<RowVersion>| {
+            some.into_iter().for_each(|row| rows.entry(slice_of(number(&row))).or_default().push(row));
+            Ok(())
         };
-        let mut rows: Vec<RowVersion> = Vec::new();
-        if new.is_some() {
-            let mut take = |some: Vec<RowVersion>| {
-                rows.extend(some);
-                Ok(())
+        self.snapshot.versions(table, Some(&there), &mut take).await.map_err(database_failure)?;
+        for (slice, (old, new)) in slices {
+            let old = match old {
+                Some(block) => decode(&block.bytes(self.store).await?, true, 1)?,
+                None => Vec::new(),
             };
-            self.snapshot.versions(table, Some(keys_of(slice)), &mut take).await.map_err(database_failure)?;
+            let rows = rows.remove(&slice).unwrap_or_default();
+            let mut comparison = Comparison::new(old.into_iter().map(Ok), Order::Number, differences);
+            rows.iter().try_for_each(|row| comparison.take(row))?;
+            comparison.finish()?;
+            if let Some(digest) = new {
+                writer.write(slice, digest, |bytes| encode(&rows, true, bytes)).map_err(write_failure)?;
+            }
         }
-        let mut comparison = Comparison::new(old.into_iter().map(Ok), Order::Number, differences);
-        rows.iter().try_for_each(|row| comparison.take(row))?;
-        comparison.finish()?;
-        match new {
-            Some(digest) => writer.write(slice, digest, |bytes| encode(&rows, true, bytes)).map_err(write_failure),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Goes through the whole table in the order of its key.

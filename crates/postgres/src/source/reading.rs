@@ -1,13 +1,12 @@
 //! Digests, versions and rows of one table, read within a snapshot. Names are quoted identifiers of the catalogue; values
 //! are parameters, and where COPY takes none, whole numbers.
 
-use std::ops::RangeInclusive;
 use std::pin::pin;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 use tidegate_model::ErrorKind;
 use tidegate_stores::database::csv::append_text;
-use tidegate_stores::database::{Digest, RowVersion, SourceTable, TakeCsv, TakeVersions, Wanted};
+use tidegate_stores::database::{Digest, RowVersion, SourceTable, TakeCsv, TakeVersions, Wanted, keys_of};
 use tidegate_stores::{Error, Result};
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Row, RowStream};
@@ -21,6 +20,9 @@ pub(super) const CHUNK: usize = 64 << 10;
 
 /// Versions that are handed over together.
 const VERSIONS: usize = 4096;
+
+/// Slices that are asked for at once.
+const AHEAD: usize = 4;
 
 /// The version of a row, as SQL.
 const VERSION: &str = "t.xmin::text::bigint";
@@ -77,33 +79,47 @@ pub(super) async fn digest(connection: &Connection, table: &SourceTable, relatio
     Ok(digest_of(&row, 0))
 }
 
-/// Asks for keys and versions in the order of the key.
+/// Takes keys and versions in the order of the key. Slices are asked for before those before them have come: the server is at the
+/// next while one is taken.
 pub(super) async fn versions(
     connection: &Connection,
     table: &SourceTable,
     relation: &Relation,
-    within: Option<RangeInclusive<i64>>,
-) -> Result<RowStream> {
+    slices: Option<&[i64]>,
+    take: TakeVersions<'_>,
+) -> Result<()> {
     let from = &relation.name;
-    let mut bounds: Vec<i64> = Vec::new();
-    let sql = match table.integer_key().map(quote) {
-        Some(key) => {
-            let filter = within.map_or_else(String::new, |range| {
-                bounds = vec![*range.start(), *range.end()];
-                format!("WHERE t.{key} BETWEEN $1::bigint AND $2::bigint")
-            });
-            format!("SELECT t.xmin, t.{key}::bigint FROM {from} AS t {filter} ORDER BY t.{key}")
+    let failed = cannot_read(table);
+    let (sql, slices) = match (table.integer_key().map(quote), slices) {
+        (Some(key), Some(slices)) => {
+            let within = format!("WHERE t.{key} BETWEEN $1::bigint AND $2::bigint");
+            (format!("SELECT t.xmin, t.{key}::bigint FROM {from} AS t {within} ORDER BY t.{key}"), slices)
         }
-        None => {
-            let texts = key_texts(table).join(", ");
-            format!("SELECT {VERSION}, {texts} FROM {from} AS t ORDER BY {texts}")
+        (key, _) => {
+            let sql = match key {
+                Some(key) => format!("SELECT t.xmin, t.{key}::bigint FROM {from} AS t ORDER BY t.{key}"),
+                None => {
+                    let texts = key_texts(table).join(", ");
+                    format!("SELECT {VERSION}, {texts} FROM {from} AS t ORDER BY {texts}")
+                }
+            };
+            let rows = connection.query_raw(&sql, std::iter::empty::<i64>()).await.map_err(failed)?;
+            return take_versions(rows, table, take).await;
         }
     };
-    let parameters = bounds.iter().map(|bound| bound as &(dyn ToSql + Sync));
-    connection.query_raw(&sql, parameters).await.map_err(cannot_read(table))
+    let statement = connection.prepare(&sql).await.map_err(&failed)?;
+    let ask = |slice: &i64| {
+        let (first, last) = keys_of(*slice).into_inner();
+        connection.query_raw(&statement, [first, last])
+    };
+    let mut asked = pin!(stream::iter(slices.iter().map(ask)).buffered(AHEAD));
+    while let Some(rows) = asked.next().await {
+        take_versions(rows.map_err(&failed)?, table, take).await?;
+    }
+    Ok(())
 }
 
-pub(super) async fn take_versions(rows: RowStream, table: &SourceTable, take: TakeVersions<'_>) -> Result<()> {
+async fn take_versions(rows: RowStream, table: &SourceTable, take: TakeVersions<'_>) -> Result<()> {
     let is_integer = table.integer_key().is_some();
     let mut rows = pin!(rows);
     let mut versions = Vec::with_capacity(VERSIONS);

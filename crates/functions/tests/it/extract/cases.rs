@@ -1,5 +1,7 @@
 //! The cases in which extractors by stamp lose rows, or alter them.
 
+use std::collections::BTreeSet;
+
 use tidegate_formats::manifest::Role;
 
 use super::shop::Shop;
@@ -65,6 +67,14 @@ async fn what_has_changed_is_found_in_a_large_table_too() {
         let manifest = shop.extract().await.expect("a manifest");
         assert_eq!(shop.lines(&manifest, "orders"), ["first,-20000", "last,99999", "new,200000"]);
         assert_eq!(shop.deleted(&manifest, "orders"), ["50"]);
+        assert!(shop.run().await.1.is_none());
+        // Something in each of many slices, and one slice without rows.
+        shop.sql("UPDATE orders SET note = 'many' WHERE order_id % 4096 = 5");
+        shop.sql("DELETE FROM orders WHERE order_id BETWEEN 4096 AND 8191");
+        let manifest = shop.extract().await.expect("a manifest");
+        let many = (5..=100_000).step_by(4096).filter(|id| *id != 4101).map(|id| format!("many,{id}"));
+        assert_eq!(shop.lines(&manifest, "orders"), many.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+        assert!(shop.deleted(&manifest, "orders").into_iter().eq((4096..=8191).map(|id| id.to_string())));
         assert!(shop.run().await.1.is_none());
     }
 }

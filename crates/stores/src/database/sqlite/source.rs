@@ -1,7 +1,6 @@
 //! Extracting from a SQLite file: one read transaction is a snapshot. SQLite keeps no mark of who wrote a row, so a row's
 //! version is the hash of its values, and every run reads every row.
 
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +13,8 @@ use tidegate_model::ErrorKind;
 use tokio::sync::mpsc;
 
 use super::super::{
-    Digest, RowVersion, Slices, Snapshot, Source, SourceTable, TakeCsv, TakeSlices, TakeVersions, Wanted, slice_of,
+    Digest, RowVersion, Slices, Snapshot, Source, SourceTable, TakeCsv, TakeSlices, TakeVersions, Wanted, keys_of,
+    slice_of,
 };
 use super::{catalogue, quoted, text};
 use crate::{Error, Result};
@@ -118,15 +118,10 @@ impl SqliteSnapshot {
         refused.map_or(read, Err)
     }
 
-    /// Hands out every row's version, in the order of the key if there is one.
-    async fn scan(
-        &self,
-        table: &SourceTable,
-        within: Option<RangeInclusive<i64>>,
-        take: TakeVersions<'_>,
-    ) -> Result<()> {
-        let table = table.clone();
-        self.read(move |connection, give| scan(connection, &table, within, give), take).await
+    /// Hands out every row's version, in the order of the key if there is one, or those of some slices.
+    async fn scan(&self, table: &SourceTable, slices: Option<&[i64]>, take: TakeVersions<'_>) -> Result<()> {
+        let (table, slices) = (table.clone(), slices.map(<[i64]>::to_vec));
+        self.read(move |connection, give| scan(connection, &table, slices.as_deref(), give), take).await
     }
 }
 
@@ -172,13 +167,8 @@ impl Snapshot for SqliteSnapshot {
         Ok((whole, slices))
     }
 
-    async fn versions(
-        &mut self,
-        table: &SourceTable,
-        within: Option<RangeInclusive<i64>>,
-        take: TakeVersions<'_>,
-    ) -> Result<()> {
-        if table.key.is_empty() { Ok(()) } else { self.scan(table, within, take).await }
+    async fn versions(&mut self, table: &SourceTable, slices: Option<&[i64]>, take: TakeVersions<'_>) -> Result<()> {
+        if table.key.is_empty() { Ok(()) } else { self.scan(table, slices, take).await }
     }
 
     async fn rows(&mut self, table: &SourceTable, wanted: Wanted<'_>, take: TakeCsv<'_>) -> Result<u64> {
@@ -234,7 +224,7 @@ fn columns(table: &SourceTable) -> String {
 fn scan(
     connection: &Connection,
     table: &SourceTable,
-    within: Option<RangeInclusive<i64>>,
+    slices: Option<&[i64]>,
     give: &mut dyn FnMut(Vec<RowVersion>) -> Result<()>,
 ) -> Result<()> {
     let texts = table.key.iter().map(|key| format!("CAST({} AS TEXT)", quoted(key))).collect::<Vec<_>>();
@@ -247,26 +237,30 @@ fn scan(
         }
         (None, true) => String::new(),
     };
-    let filter = match (table.integer_key(), &within) {
-        (Some(key), Some(_)) => format!(" WHERE {} BETWEEN ?1 AND ?2", quoted(key)),
-        _ => String::new(),
+    let (filter, passes) = match (table.integer_key(), slices) {
+        (Some(key), Some(slices)) => {
+            let bounds = slices.iter().map(|slice| keys_of(*slice).into_inner()).map(|(first, last)| vec![first, last]);
+            (format!(" WHERE {} BETWEEN ?1 AND ?2", quoted(key)), bounds.collect())
+        }
+        _ => (String::new(), vec![Vec::new()]),
     };
     let keys: String = texts.iter().map(|text| format!(", {text}")).collect();
     let from = quoted(&table.name);
     let mut statement =
         connection.prepare(&format!("SELECT {}{keys} FROM main.{from}{filter}{order}", columns(table)))?;
-    let bounds = within.filter(|_| !filter.is_empty());
-    let mut rows = statement.query(params_from_iter(bounds.iter().flat_map(|range| [range.start(), range.end()])))?;
     let count = table.columns.len();
     let mut versions = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut key = Vec::with_capacity(table.key.len());
-        for index in 0..table.key.len() {
-            key.push(row.get::<_, Option<String>>(count + index)?.ok_or_else(|| no_key(table))?);
-        }
-        versions.push(RowVersion { key, version: text::version(row, count)? });
-        if versions.len() == VERSIONS {
-            give(std::mem::take(&mut versions))?;
+    for bounds in passes {
+        let mut rows = statement.query(params_from_iter(bounds))?;
+        while let Some(row) = rows.next()? {
+            let mut key = Vec::with_capacity(table.key.len());
+            for index in 0..table.key.len() {
+                key.push(row.get::<_, Option<String>>(count + index)?.ok_or_else(|| no_key(table))?);
+            }
+            versions.push(RowVersion { key, version: text::version(row, count)? });
+            if versions.len() == VERSIONS {
+                give(std::mem::take(&mut versions))?;
+            }
         }
     }
     if versions.is_empty() { Ok(()) } else { give(versions) }
