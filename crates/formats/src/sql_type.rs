@@ -1,12 +1,10 @@
 //! Types by their SQL names, as manifests and statements declare them; how each is held in Arrow, and read from text exactly.
 
-use std::sync::Arc;
-
 use arrow_array::ArrayRef;
 use arrow_array::builder::{
-    BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int16Builder, Int32Builder,
-    Int64Builder, StringBuilder, Time32MillisecondBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
-    TimestampMillisecondBuilder,
+    ArrayBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int16Builder,
+    Int32Builder, Int64Builder, StringBuilder, Time32MillisecondBuilder, Time64MicrosecondBuilder,
+    TimestampMicrosecondBuilder, TimestampMillisecondBuilder,
 };
 use arrow_schema::{DataType, TimeUnit};
 
@@ -199,27 +197,6 @@ enum Values {
     Micros(TimestampMicrosecondBuilder),
 }
 
-/// Calls a method of whichever builder it is.
-macro_rules! each {
-    ($values:expr, $builder:ident => $call:expr) => {
-        match $values {
-            Values::Boolean($builder) => $call,
-            Values::SmallInt($builder) => $call,
-            Values::Integer($builder) => $call,
-            Values::BigInt($builder) => $call,
-            Values::Real($builder) => $call,
-            Values::Double($builder) => $call,
-            Values::Numeric($builder) => $call,
-            Values::Text($builder) => $call,
-            Values::Date($builder) => $call,
-            Values::TimeMillis($builder) => $call,
-            Values::TimeMicros($builder) => $call,
-            Values::Millis($builder) => $call,
-            Values::Micros($builder) => $call,
-        }
-    };
-}
-
 impl TypedCells {
     /// An empty column.
     pub fn new(sql_type: SqlType) -> Self {
@@ -302,6 +279,21 @@ impl TypedCells {
 
     /// The column so far; the next begins empty.
     pub fn finish(&mut self) -> ArrayRef {
-        each!(&mut self.values, builder => Arc::new(builder.finish()))
+        let builder: &mut dyn ArrayBuilder = match &mut self.values {
+            Values::Boolean(builder) => builder,
+            Values::SmallInt(builder) => builder,
+            Values::Integer(builder) => builder,
+            Values::BigInt(builder) => builder,
+            Values::Real(builder) => builder,
+            Values::Double(builder) => builder,
+            Values::Numeric(builder) => builder,
+            Values::Text(builder) => builder,
+            Values::Date(builder) => builder,
+            Values::TimeMillis(builder) => builder,
+            Values::TimeMicros(builder) => builder,
+            Values::Millis(builder) => builder,
+            Values::Micros(builder) => builder,
+        };
+        builder.finish()
     }
 }
