@@ -244,7 +244,7 @@ fn with_foreign_keys(bench: &Bench) -> Done {
 /// All hops of a first run.
 pub(crate) fn pipeline(bench: &Bench) -> Done {
     let mut ours = Times::default();
-    for _ in 0..bench.rounds.min(2) {
+    for _ in 0..bench.rounds {
         let database = bench.server.database();
         let parts = [&extract_of(bench.source(), "*"), TRANSFORM, &load_of(&database)];
         let place = bench.place("pipeline", &pipeline_of(&parts), |_| true)?;
