@@ -1,8 +1,8 @@
 //! Hop 4's order: what writes a table goes before what reads it, so that files that land together find each other whatever
 //! order they are seen in.
 //!
-//! It is a courtesy, not a guarantee: other workers, and files that land later, are not waited for. A function that cannot do
-//! without a row fails as `Unavailable`, and is tried again.
+//! It is a courtesy, not a guarantee: files that land later are not waited for, and nothing is for longer than [`PATIENCE`]. A
+//! function that cannot do without a row fails as `Unavailable`, and is tried again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

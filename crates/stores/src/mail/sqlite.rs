@@ -4,7 +4,6 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,13 +12,12 @@ use tidegate_model::{Address, ErrorKind, MailId, RunId};
 use tokio::sync::Notify;
 
 use super::{DueMail, Ended, MailCounts, MailFilter, MailRecord, MailState, NewMail, Outbox, SendingRight};
+use crate::sqlite::BUSY;
 use crate::wal::write_ahead;
 use crate::{Error, Page, Result};
 
 /// Raised with every change of `schema.sql`; the database carries it as `user_version`.
 const SCHEMA_VERSION: i32 = 1;
-/// How long a write waits for another process to finish its own.
-const BUSY: Duration = Duration::from_secs(10);
 const COLUMNS: &str = "id, run, function, about, size, state, attempts, queued_at, due, settled_at, failure";
 
 /// The outbox of one pipeline on this machine.

@@ -29,7 +29,7 @@ pub use liveness::Alive;
 const SCHEMA_VERSION: i32 = 3;
 
 /// How long a write waits for another process to finish its own.
-const BUSY: Duration = Duration::from_secs(10);
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
 
 /// The state database of one pipeline: implements [`crate::Queue`] and [`crate::Ledger`].
 #[derive(Clone)]
