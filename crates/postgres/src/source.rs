@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tidegate_model::ErrorKind;
 use tidegate_stores::database::{
-    Digest, Slices, Snapshot, Source, SourceTable, TakeCsv, TakeSlices, TakeVersions, Wanted,
+    Digest, Slices, Snapshot, Source, SourceTable, TakeCsv, TakeSlice, TakeSlices, TakeVersions, Wanted,
 };
 use tidegate_stores::{Error, Result};
 
@@ -116,11 +116,15 @@ impl Snapshot for PostgresSnapshot {
         slices::read(&self.server, &self.connection, table, self.relation(table)?).await
     }
 
-    async fn versions(&mut self, table: &SourceTable, slices: Option<&[i64]>, take: TakeVersions<'_>) -> Result<()> {
+    async fn versions(&mut self, table: &SourceTable, take: TakeVersions<'_>) -> Result<()> {
         if table.key.is_empty() {
             return Ok(());
         }
-        reading::versions(&self.connection, table, self.relation(table)?, slices, take).await
+        reading::versions(&self.connection, table, self.relation(table)?, take).await
+    }
+
+    async fn versions_in(&mut self, table: &SourceTable, slices: &[i64], take: TakeSlice<'_>) -> Result<()> {
+        slices::versions(&self.connection, table, self.relation(table)?, slices, take).await
     }
 
     async fn rows(&mut self, table: &SourceTable, wanted: Wanted<'_>, take: TakeCsv<'_>) -> Result<u64> {

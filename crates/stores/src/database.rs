@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tidegate_model::ErrorKind;
 
-use crate::Result;
 use crate::warehouse::Warehouse;
+use crate::{Error, Result};
 
 /// A database that the pipeline file names.
 pub trait Database: Send + Sync {
@@ -93,6 +94,16 @@ impl SourceTable {
         let column = self.columns.iter().find(|column| column.name == *key)?;
         matches!(column.data_type.as_str(), "smallint" | "integer" | "bigint").then_some(key)
     }
+
+    /// The column whose numbers make slices.
+    ///
+    /// # Errors
+    /// `Bug` if the key is no whole number: whoever asks for slices has looked.
+    pub fn sliced_by(&self) -> Result<&str> {
+        let without =
+            || Error::new(ErrorKind::Bug, format!("table `{}` has no integer key to be sliced by", self.name));
+        self.integer_key().ok_or_else(without)
+    }
 }
 
 /// What a set of rows comes to: how many they are, and a number that is another one if any of them is.
@@ -104,7 +115,7 @@ pub struct Digest {
     pub sum: u64,
 }
 
-/// A row by its key, and which version of it is there.
+/// A row by a key that is no integer, and which version of it is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowVersion {
     /// The texts of its key columns, in the key's order.
@@ -142,6 +153,9 @@ pub type Slices = Vec<(i64, Digest)>;
 /// Takes versions of rows, some at a time.
 pub type TakeVersions<'a> = &'a mut (dyn FnMut(Vec<RowVersion>) -> Result<()> + Send);
 
+/// Takes the integer keys and versions of all rows of a slice, in the order of the key.
+pub type TakeSlice<'a> = &'a mut (dyn FnMut(i64, &[(i64, u64)]) -> Result<()> + Send);
+
 /// Takes slices: which each is, what it comes to, and the keys and versions of its rows in the order of the key.
 pub type TakeSlices<'a> = &'a mut (dyn FnMut(i64, Digest, &[(i64, u64)]) -> Result<()> + Send);
 
@@ -175,12 +189,19 @@ pub trait Snapshot: Send {
     /// `Unavailable`, `Denied`; `Bug` if the table has another key.
     async fn slices(&mut self, table: &SourceTable) -> Result<(Digest, Slices)>;
 
-    /// Keys and versions in the order of the key: by number for an integer key, else by the bytes of each part's text.
-    /// Of a table with an integer key, `slices` may choose some, in order. A table without key gives nothing.
+    /// Keys and versions of a table whose key is no integer, in the order of the bytes of each part's text. A table without key
+    /// gives nothing.
     ///
     /// # Errors
     /// `Unavailable`, `Denied`; what `take` says.
-    async fn versions(&mut self, table: &SourceTable, slices: Option<&[i64]>, take: TakeVersions<'_>) -> Result<()>;
+    async fn versions(&mut self, table: &SourceTable, take: TakeVersions<'_>) -> Result<()>;
+
+    /// Keys and versions of some slices of a table with an integer key, slice by slice, as they were asked for; those without
+    /// rows, too.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Denied`; `Bug` if the table has another key; what `take` says.
+    async fn versions_in(&mut self, table: &SourceTable, slices: &[i64], take: TakeSlice<'_>) -> Result<()>;
 
     /// Rows as CSV by RFC 4180, without header, in any order: LF, NULL as nothing, the empty text as `""`, booleans as
     /// `true` and `false`, numerics with all their digits, times without zone as they are. Gives how many they are.

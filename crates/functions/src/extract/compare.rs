@@ -1,6 +1,5 @@
 //! Old and new versions of rows, both in the order of the key, side by side: which rows are new or changed, which are gone.
 
-use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::iter::Peekable;
@@ -31,52 +30,49 @@ impl Differences {
     }
 }
 
-/// How keys are ordered.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    /// One whole number.
-    Number,
-    /// The bytes of each part.
-    Bytes,
+/// The key of a row: one whole number, or the texts of its parts, which are ordered by their bytes.
+pub(super) trait Key: Ord {
+    /// Its parts as texts.
+    fn parts(&self) -> Vec<String>;
 }
 
-impl Order {
-    fn compare(self, left: &[String], right: &[String]) -> Ordering {
-        let number = |key: &[String]| key.first().and_then(|part| part.parse::<i64>().ok());
-        match self {
-            Self::Number => number(left).cmp(&number(right)),
-            Self::Bytes => left.cmp(right),
-        }
+impl Key for i64 {
+    fn parts(&self) -> Vec<String> {
+        vec![self.to_string()]
     }
 }
 
-/// Goes through old rows as new ones come.
-pub(super) struct Comparison<'d, I: Iterator<Item = Result<RowVersion, Failure>>> {
+impl Key for Vec<String> {
+    fn parts(&self) -> Vec<String> {
+        self.clone()
+    }
+}
+
+/// Goes through old rows, each a key and a version, as new ones come.
+pub(super) struct Comparison<'d, K: Key, I: Iterator<Item = Result<(K, u64), Failure>>> {
     old: Peekable<I>,
-    order: Order,
     differences: &'d mut Differences,
 }
 
-impl<'d, I: Iterator<Item = Result<RowVersion, Failure>>> Comparison<'d, I> {
-    pub(super) fn new(old: I, order: Order, differences: &'d mut Differences) -> Self {
-        Self { old: old.peekable(), order, differences }
+impl<'d, K: Key, I: Iterator<Item = Result<(K, u64), Failure>>> Comparison<'d, K, I> {
+    pub(super) fn new(old: I, differences: &'d mut Differences) -> Self {
+        Self { old: old.peekable(), differences }
     }
 
     /// Takes the next new row.
-    pub(super) fn take(&mut self, new: &RowVersion) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, key: &K, version: u64) -> Result<(), Failure> {
         loop {
-            let Some(old) = self.old.next_if(|old| {
-                old.as_ref().map_or(true, |old| self.order.compare(&old.key, &new.key) != Ordering::Greater)
-            }) else {
-                return self.differences.wanted.push(&new.key).map_err(write_failure);
+            let is_before = |old: &Result<(K, u64), Failure>| old.as_ref().map_or(true, |(old, _)| old <= key);
+            let Some(old) = self.old.next_if(is_before) else {
+                return self.differences.wanted.push(&key.parts()).map_err(write_failure);
             };
-            let old = old?;
-            if old.key != new.key {
-                self.differences.deleted.push(&old.key).map_err(write_failure)?;
-            } else if old.version == new.version {
+            let (old, old_version) = old?;
+            if old != *key {
+                self.differences.deleted.push(&old.parts()).map_err(write_failure)?;
+            } else if old_version == version {
                 return Ok(());
             } else {
-                return self.differences.wanted.push(&new.key).map_err(write_failure);
+                return self.differences.wanted.push(&key.parts()).map_err(write_failure);
             }
         }
     }
@@ -84,13 +80,13 @@ impl<'d, I: Iterator<Item = Result<RowVersion, Failure>>> Comparison<'d, I> {
     /// There are no more new rows: what is left of the old ones is gone.
     pub(super) fn finish(self) -> Result<(), Failure> {
         for old in self.old {
-            self.differences.deleted.push(&old?.key).map_err(write_failure)?;
+            self.differences.deleted.push(&old?.0.parts()).map_err(write_failure)?;
         }
         Ok(())
     }
 }
 
-/// The rows of all blocks of a table, read block by block from a local copy.
+/// The rows of all blocks of a table whose key is no integer, read block by block from a local copy.
 pub(super) struct KeptRows {
     copy: File,
     lengths: std::vec::IntoIter<usize>,
@@ -115,17 +111,17 @@ impl KeptRows {
     fn block(&mut self, length: usize) -> Result<Vec<RowVersion>, Failure> {
         let mut bytes = vec![0; length];
         self.copy.read_exact(&mut bytes).map_err(write_failure)?;
-        decode(&bytes, false, self.parts)
+        decode(&bytes, self.parts)
     }
 }
 
 impl Iterator for KeptRows {
-    type Item = Result<RowVersion, Failure>;
+    type Item = Result<(Vec<String>, u64), Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(row) = self.rows.next() {
-                return Some(Ok(row));
+                return Some(Ok((row.key, row.version)));
             }
             let length = self.lengths.next()?;
             match self.block(length) {
@@ -140,31 +136,26 @@ impl Iterator for KeptRows {
 mod tests {
     use super::*;
 
-    fn rows(of: &[(&str, u64)]) -> Vec<RowVersion> {
-        of.iter().map(|(key, version)| RowVersion { key: vec![(*key).to_owned()], version: *version }).collect()
-    }
-
-    fn keys(spool: Spool) -> Vec<String> {
+    fn keys(spool: Spool) -> String {
         let keys = spool.read(1).expect("a spool").next(100).expect("keys");
-        keys.into_iter().flatten().collect()
+        keys.concat().join(" ")
     }
 
-    fn compared(old: &[(&str, u64)], new: &[(&str, u64)], order: Order) -> (Vec<String>, Vec<String>) {
+    fn compared<K: Key + Clone>(old: &[(K, u64)], new: &[(K, u64)]) -> (String, String) {
         let mut differences = Differences::new();
-        let mut comparison = Comparison::new(rows(old).into_iter().map(Ok), order, &mut differences);
-        rows(new).iter().for_each(|row| comparison.take(row).expect("it is taken"));
+        let mut comparison = Comparison::new(old.iter().cloned().map(Ok), &mut differences);
+        new.iter().for_each(|(key, version)| comparison.take(key, *version).expect("it is taken"));
         comparison.finish().expect("the end");
         (keys(differences.wanted), keys(differences.deleted))
     }
 
     #[test]
     fn new_changed_and_gone_rows_are_told_apart() {
-        let old = [("2", 1), ("9", 1), ("10", 1), ("11", 1)];
-        let new = [("-1", 1), ("9", 1), ("10", 2), ("12", 1)];
-        let (wanted, deleted) = compared(&old, &new, Order::Number);
-        assert_eq!((wanted.join(" "), deleted.join(" ")), ("-1 10 12".to_owned(), "2 11".to_owned()));
-        let (wanted, deleted) = compared(&[("10", 1), ("9", 1)], &[("10", 1), ("8", 1), ("9", 1)], Order::Bytes);
-        assert_eq!((wanted.join(" "), deleted.join(" ")), ("8".to_owned(), String::new()));
-        assert_eq!(compared(&[], &[], Order::Bytes), (Vec::new(), Vec::new()));
+        let (old, new) = ([(2, 1), (9, 1), (10, 1), (11, 1)], [(-1, 1), (9, 1), (10, 2), (12, 1)]);
+        assert_eq!(compared(&old, &new), ("-1 10 12".to_owned(), "2 11".to_owned()));
+        let texts = |keys: &[&str]| keys.iter().map(|key| (vec![(*key).to_owned()], 1)).collect::<Vec<_>>();
+        let (wanted, deleted) = compared(&texts(&["10", "9"]), &texts(&["10", "8", "9"]));
+        assert_eq!((wanted.as_str(), deleted.as_str()), ("8", ""));
+        assert_eq!(compared::<i64>(&[], &[]), (String::new(), String::new()));
     }
 }

@@ -65,7 +65,7 @@ impl Reading {
 }
 
 /// Reads one byte after the other.
-pub(super) fn byte(from: &mut dyn Read) -> std::io::Result<u8> {
+pub(super) fn byte(from: &mut impl Read) -> std::io::Result<u8> {
     let mut byte = [0];
     from.read_exact(&mut byte)?;
     Ok(byte[0])

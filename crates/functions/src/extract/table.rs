@@ -9,16 +9,16 @@ use tidegate_formats::csv;
 use tidegate_formats::manifest::{ColumnEntry, ObjectEntry, Reference, Role, TableEntry, schema_hash};
 use tidegate_model::{ErrorKind, Failure};
 use tidegate_stores::Error;
-use tidegate_stores::database::{Digest, RowVersion, SLICE, Slices, Snapshot, SourceTable, Wanted, slice_of};
+use tidegate_stores::database::{Digest, RowVersion, SLICE, Slices, Snapshot, SourceTable, Wanted};
 
 use super::chain::Folder;
-use super::compare::{Comparison, Differences, KeptRows, Order};
-use super::kept::{Block, KeptTable, KeysAt, KeysWriter, decode, encode, encode_numbers, number};
+use super::compare::{Comparison, Differences, KeptRows};
+use super::kept::{Block, KeptTable, KeysAt, KeysWriter, decode_numbers, encode, encode_numbers, read_blocks};
 use super::spool::Spool;
 use super::{database_failure, format_failure, write_failure};
 
-/// Slices that are looked at together, whose rows are held then.
-const SLICES_AT_ONCE: usize = 8;
+/// Slices that are looked at together: what is kept of them is held then.
+const SLICES_TOGETHER: usize = 256;
 
 /// Keys that rows are asked for by at once.
 const AT_ONCE: usize = 4096;
@@ -203,7 +203,7 @@ impl Job<'_> {
         let mut writer = KeysWriter::new(self.create(table, ".keys").await?);
         let mut write = |bytes: &[u8]| output.write_all(bytes).map_err(cannot_write);
         let mut keep = |slice: i64, digest, rows: &[(i64, u64)]| {
-            writer.write(slice, digest, |bytes| encode_numbers(rows.iter().copied(), bytes)).map_err(cannot_write)
+            writer.write(slice, digest, |bytes| encode_numbers(rows, bytes)).map_err(cannot_write)
         };
         let all = self.snapshot.everything(table, &mut write, &mut keep).await.map_err(database_failure)?;
         let objects = self.finish(output, all.rows)?;
@@ -215,7 +215,7 @@ impl Job<'_> {
         let mut writer = KeysWriter::new(self.create(table, ".keys").await?);
         let mut gathering = Gathering::default();
         let mut take = |rows: Vec<RowVersion>| gathering.take(rows, &mut writer).map_err(cannot_write);
-        self.snapshot.versions(table, None, &mut take).await.map_err(database_failure)?;
+        self.snapshot.versions(table, &mut take).await.map_err(database_failure)?;
         gathering.flush(&mut writer).map_err(write_failure)?;
         writer.finish(self.context, self.preview)
     }
@@ -260,7 +260,7 @@ impl Job<'_> {
         }
         let mut differences = Differences::new();
         while !slices.is_empty() {
-            let rest = slices.keys().nth(SLICES_AT_ONCE).copied().map(|first| slices.split_off(&first));
+            let rest = slices.keys().nth(SLICES_TOGETHER).copied().map(|first| slices.split_off(&first));
             self.compare_some(table, slices, &mut differences, &mut writer).await?;
             slices = rest.unwrap_or_default();
         }
@@ -276,26 +276,25 @@ impl Job<'_> {
         writer: &mut KeysWriter,
     ) -> Result<(), Failure> {
         let there: Vec<i64> = slices.iter().filter(|(_, (_, new))| new.is_some()).map(|(slice, _)| *slice).collect();
-        let mut rows: BTreeMap<i64, Vec<RowVersion>> = BTreeMap::new();
-        let mut take = |some: Vec<RowVersion>| {
-            some.into_iter().for_each(|row| rows.entry(slice_of(number(&row))).or_default().push(row));
-            Ok(())
-        };
-        self.snapshot.versions(table, Some(&there), &mut take).await.map_err(database_failure)?;
-        for (slice, (old, new)) in slices {
-            let old = match old {
-                Some(block) => decode(&block.bytes(self.store).await?, true, 1)?,
-                None => Vec::new(),
-            };
-            let rows = rows.remove(&slice).unwrap_or_default();
-            let mut comparison = Comparison::new(old.into_iter().map(Ok), Order::Number, differences);
-            rows.iter().try_for_each(|row| comparison.take(row))?;
+        let blocks = slices.values().filter_map(|(old, _)| old.clone()).collect();
+        let kept = read_blocks(blocks, self.store).await?;
+        let mut compare = |slice: i64, new: &[(i64, u64)]| {
+            let old = kept.get(&slice).map_or(Ok(Vec::new()), |bytes| decode_numbers(bytes))?;
+            let mut comparison = Comparison::new(old.into_iter().map(Ok), differences);
+            new.iter().try_for_each(|(key, version)| comparison.take(key, *version))?;
             comparison.finish()?;
-            if let Some(digest) = new {
-                writer.write(slice, digest, |bytes| encode(&rows, true, bytes)).map_err(write_failure)?;
+            match slices.get(&slice) {
+                Some((_, Some(digest))) => writer.write(slice, *digest, |bytes| encode_numbers(new, bytes)),
+                _ => Ok(()),
             }
-        }
-        Ok(())
+            .map_err(write_failure)
+        };
+        let is_gone = |slice: &&i64| !there.contains(slice);
+        kept.keys().filter(is_gone).try_for_each(|slice| compare(*slice, &[]))?;
+        let mut failed = None;
+        let mut take = |slice: i64, rows: &[(i64, u64)]| told(compare(slice, rows), &mut failed);
+        let read = self.snapshot.versions_in(table, &there, &mut take).await;
+        failed.map_or_else(|| read.map_err(database_failure), Err)
     }
 
     /// Goes through the whole table in the order of its key.
@@ -307,22 +306,15 @@ impl Job<'_> {
     ) -> Result<(Differences, KeysAt), Failure> {
         let mut differences = Differences::new();
         let old = KeptRows::copy(blocks, self.store, table.key.len()).await?;
-        let mut comparison = Comparison::new(old, Order::Bytes, &mut differences);
+        let mut comparison = Comparison::new(old, &mut differences);
         let mut gathering = Gathering::default();
         let mut failed = None;
         let mut take = |rows: Vec<RowVersion>| {
-            if let Err(failure) = rows.iter().try_for_each(|row| comparison.take(row)) {
-                let error = Error::new(failure.kind, failure.reason.clone());
-                failed = Some(failure);
-                return Err(error);
-            }
+            told(rows.iter().try_for_each(|row| comparison.take(&row.key, row.version)), &mut failed)?;
             gathering.take(rows, &mut writer).map_err(cannot_write)
         };
-        let read = self.snapshot.versions(table, None, &mut take).await;
-        if let Some(failure) = failed {
-            return Err(failure);
-        }
-        read.map_err(database_failure)?;
+        let read = self.snapshot.versions(table, &mut take).await;
+        failed.map_or_else(|| read.map_err(database_failure), Err)?;
         comparison.finish()?;
         gathering.flush(&mut writer).map_err(write_failure)?;
         Ok((differences, writer.finish(self.context, self.preview)?))
@@ -353,7 +345,7 @@ impl Gathering {
             return Ok(());
         }
         let digest = Digest { rows: self.rows.len() as u64, sum: 0 };
-        writer.write(self.number, digest, |bytes| encode(&self.rows, false, bytes))?;
+        writer.write(self.number, digest, |bytes| encode(&self.rows, bytes))?;
         self.number += 1;
         self.rows.clear();
         Ok(())
@@ -378,6 +370,15 @@ fn column(column: &tidegate_stores::database::SourceColumn) -> ColumnEntry {
 
 fn reference(reference: &tidegate_stores::database::SourceReference) -> Reference {
     Reference { columns: reference.columns.clone(), table: reference.table.clone(), to: reference.to.clone() }
+}
+
+/// Ends the reading of a database for a failure that is not its own, which is kept.
+fn told(result: Result<(), Failure>, failed: &mut Option<Failure>) -> Result<(), Error> {
+    result.map_err(|failure| {
+        let error = Error::new(failure.kind, failure.reason.clone());
+        *failed = Some(failure);
+        error
+    })
 }
 
 fn cannot_write(error: std::io::Error) -> Error {

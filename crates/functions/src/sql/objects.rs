@@ -1,15 +1,18 @@
-//! Objects of a manifest, at hand as local files whose bytes are those that the manifest vouches for.
+//! Objects of a manifest, at hand as local files whose bytes are those that the manifest vouches for: where the bucket keeps them,
+//! or as copies if it is elsewhere.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use futures::StreamExt;
 use object_store::path::Path;
-use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, ObjectStore};
 use sha2::{Digest, Sha256};
 use tidegate_formats::manifest::ObjectEntry;
 use tidegate_model::{ErrorKind, Failure};
+use tidegate_stores::bucket::OwnFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::summarise::joined;
@@ -30,15 +33,19 @@ impl Local {
     /// `R1011` if it is not there or has another size, `R0008` if it cannot be kept.
     async fn fetch(store: &dyn ObjectStore, entry: &ObjectEntry) -> Result<Self, Failure> {
         let path = Path::parse(&entry.key).map_err(|error| differs(entry, &error.to_string()))?;
-        let result = store.get(&path).await.map_err(|error| missing(entry, error))?;
+        let own = OwnFile::default();
+        let mut options = GetOptions::default();
+        options.extensions.insert(own.clone());
+        let result = store.get_opts(&path, options).await.map_err(|error| missing(entry, error))?;
         let size = result.meta.size;
         if size != entry.size {
             return Err(differs(entry, &format!("it has {size} bytes, and its manifest says {}", entry.size)));
         }
-        let file = match result.payload {
-            GetResultPayload::File(file, _) => file,
-            GetResultPayload::Stream(mut stream) => {
+        let file = match own.get() {
+            Some(file) => file.try_clone().map_err(no_space)?,
+            None => {
                 let mut copy = tempfile::tempfile().map_err(no_space)?;
+                let mut stream = result.into_stream();
                 while let Some(bytes) = stream.next().await {
                     copy.write_all(&bytes.map_err(|error| missing(entry, error))?).map_err(no_space)?;
                 }
@@ -73,6 +80,11 @@ impl Local {
         })
     }
 
+    /// When the file was changed last.
+    fn changed(&self) -> Result<SystemTime, Failure> {
+        self.file.metadata().and_then(|metadata| metadata.modified()).map_err(no_space)
+    }
+
     /// A reader from the first byte, independent of every other.
     pub(super) fn reader(&self) -> LocalReader {
         LocalReader { file: Arc::clone(&self.file), size: self.size, at: 0 }
@@ -81,7 +93,16 @@ impl Local {
 
 /// Brings objects, and holds each against its hash while statements already read it: only what they give must wait for that.
 #[derive(Default)]
-pub(super) struct Checks(Mutex<Vec<JoinHandle<Result<(), Failure>>>>);
+pub(super) struct Checks(Mutex<Vec<Check>>);
+
+/// An object whose hash is on the way.
+struct Check {
+    local: Local,
+    entry: ObjectEntry,
+    hash: JoinHandle<Result<(), Failure>>,
+    /// When the file was changed last before it was read.
+    changed: SystemTime,
+}
 
 impl Checks {
     /// An object whose hash is on the way.
@@ -90,7 +111,9 @@ impl Checks {
     /// As [`Local::fetch`].
     pub(super) async fn fetch(&self, store: &dyn ObjectStore, entry: &ObjectEntry) -> Result<Local, Failure> {
         let local = Local::fetch(store, entry).await?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(local.check(entry));
+        let check =
+            Check { local: local.clone(), entry: entry.clone(), changed: local.changed()?, hash: local.check(entry) };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(check);
         Ok(local)
     }
 
@@ -100,8 +123,12 @@ impl Checks {
     /// `R1011`, and what `made` is.
     pub(super) async fn hold<T>(&self, made: Result<T, Failure>) -> Result<T, Failure> {
         let checks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for check in checks {
-            joined(check.await)??;
+        for Check { local, entry, hash, changed } in checks {
+            joined(hash.await)??;
+            // Statements and the hash read it one after the other.
+            if local.changed()? != changed {
+                return Err(differs(&entry, "it was changed while it was read"));
+            }
         }
         made
     }
@@ -166,4 +193,34 @@ fn differs(entry: &ObjectEntry, what: &str) -> Failure {
 pub(super) fn no_space(error: io::Error) -> Failure {
     Failure::new("R0008", ErrorKind::Unavailable, format!("a temporary file: {error}"))
         .help("free space in the folder for temporary files, or set `TMPDIR` to one that has some")
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_stores::bucket::DirectoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_object_is_read_where_it_is_and_must_stay_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = DirectoryStore::open(folder.path()).expect("a bucket");
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "as it was").expect("a file");
+        let sha256 = hex(&Sha256::digest("as it was"));
+        let entry = ObjectEntry { key: "a.csv".to_owned(), sha256, size: 9, rows: 1 };
+        let checks = Checks::default();
+        let local = checks.fetch(&store, &entry).await.expect("the object");
+        checks.hold(Ok(())).await.expect("it is what its manifest says");
+        let read = |local: &Local| io::read_to_string(local.reader()).expect("a text");
+        assert_eq!(read(&local), "as it was");
+        let local = checks.fetch(&store, &entry).await.expect("the object");
+        while !checks.0.lock().expect("the checks").iter().all(|check| check.hash.is_finished()) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        std::fs::write(&path, "as it is!").expect("a file");
+        assert_eq!(read(&local), "as it is!", "there is no copy");
+        let failure = checks.hold(Ok(())).await.expect_err("its hash was another file's");
+        assert!(failure.code == "R1011" && failure.reason.contains("changed while it was read"), "{failure:?}");
+    }
 }

@@ -1,6 +1,9 @@
 //! All of a table with an integer key in one pass: each row comes with the transaction that wrote it before it, and what rows
 //! come to is computed here as the server would. A large table comes in parts, every other one over a second connection,
 //! so that the server is at the next part while one is taken.
+//!
+//! To write the number of a transaction takes the server longer than to read the row. Where many rows were written at once, as a
+//! restored or migrated table is, most rows have the number that the last one of the part before them has: it is left out then.
 
 use std::pin::pin;
 
@@ -38,9 +41,9 @@ pub(super) async fn read(
     let other = if parts.is_empty() { None } else { second::connect(server, connection, table).await? };
     let Some(other) = other else {
         connection.batch_execute("SET LOCAL work_mem = '64MB'").await.map_err(cannot_read(table))?;
-        let mut stream = pin!(connection.copy_out(&query.sql("")).await.map_err(cannot_read(table))?);
+        let mut stream = pin!(connection.copy_out(&query.sql("", None)).await.map_err(cannot_read(table))?);
         while let Some(line) = stream.next().await {
-            rows.take(&line.map_err(cannot_read(table))?)?;
+            rows.take(&line.map_err(cannot_read(table))?, None)?;
         }
         return rows.finish();
     };
@@ -55,14 +58,18 @@ pub(super) async fn read(
     rows.finish()
 }
 
-/// A chunk of rows; `None` at the end of a part.
-type Chunk = Option<Vec<Bytes>>;
+/// Some rows of a part.
+struct Chunk {
+    lines: Vec<Bytes>,
+    /// The transaction of those that come without one.
+    usual: Option<u32>,
+}
 
-/// Takes the parts in their order.
-async fn take_parts(rows: &mut Rows<'_>, parts: usize, mut from: [Receiver<Chunk>; 2]) -> Result<()> {
+/// Takes the parts in their order, each of which ends with `None`.
+async fn take_parts(rows: &mut Rows<'_>, parts: usize, mut from: [Receiver<Option<Chunk>>; 2]) -> Result<()> {
     for part in 0..parts {
-        while let Some(Some(chunk)) = from[part % 2].recv().await {
-            chunk.iter().try_for_each(|line| rows.take(line))?;
+        while let Some(Some(Chunk { lines, usual })) = from[part % 2].recv().await {
+            lines.iter().try_for_each(|line| rows.take(line, usual))?;
         }
     }
     Ok(())
@@ -79,21 +86,20 @@ struct Query<'t> {
 
 impl<'t> Query<'t> {
     fn new(table: &'t SourceTable, relation: &'t Relation) -> Result<Self> {
-        let key = table.integer_key().ok_or_else(|| {
-            Error::new(ErrorKind::Bug, format!("table `{}` has no integer key to be sliced by", table.name))
-        })?;
+        let key = table.sliced_by()?;
         let is_first = table.columns.first().is_some_and(|column| column.name == key);
         Ok(Self { table, relation, key: quote(key), is_first })
     }
 
-    /// The rows of which `filter` is true, in the order of their key.
-    fn sql(&self, filter: &str) -> String {
+    /// The rows of which `filter` is true, in the order of their key, without their transaction if it is the usual one.
+    fn sql(&self, filter: &str, usual: Option<u32>) -> String {
         let Self { relation, key, .. } = self;
+        let transaction = usual.map_or_else(|| "t.xmin".to_owned(), |usual| format!("nullif(t.xmin, '{usual}'::xid)"));
         let before = if self.is_first { String::new() } else { format!("t.{key}, ") };
         let columns = columns(self.table).join(", ");
         let from = &relation.name;
         format!(
-            "COPY (SELECT t.xmin, {before}{columns} FROM {from} AS t {filter} ORDER BY t.{key}) TO STDOUT (FORMAT csv)"
+            "COPY (SELECT {transaction}, {before}{columns} FROM {from} AS t {filter} ORDER BY t.{key}) TO STDOUT (FORMAT csv)"
         )
     }
 
@@ -124,28 +130,31 @@ impl<'t> Query<'t> {
         &self,
         connection: &Connection,
         parts: impl Iterator<Item = &(i64, i64)>,
-        to: Sender<Chunk>,
+        to: Sender<Option<Chunk>>,
     ) -> Result<()> {
+        let mut usual = None;
         for (first, last) in parts {
-            let sql = self.sql(&format!("WHERE t.{} BETWEEN {first} AND {last}", self.key));
+            let sql = self.sql(&format!("WHERE t.{} BETWEEN {first} AND {last}", self.key), usual);
             let mut stream = pin!(connection.copy_out(&sql).await.map_err(cannot_read(self.table))?);
-            let (mut chunk, mut size) = (Vec::new(), 0);
+            let (mut lines, mut size) = (Vec::new(), 0);
             // The server sends each row by itself.
             while let Some(line) = stream.next().await {
                 let line = line.map_err(cannot_read(self.table))?;
                 size += line.len();
-                chunk.push(line);
+                lines.push(line);
                 if size >= CHUNK {
                     size = 0;
                     // Nobody takes it any more if taking has failed, which is told there.
-                    if to.send(Some(std::mem::take(&mut chunk))).await.is_err() {
+                    if to.send(Some(Chunk { lines: std::mem::take(&mut lines), usual })).await.is_err() {
                         return Ok(());
                     }
                 }
             }
-            if to.send(Some(chunk)).await.is_err() || to.send(None).await.is_err() {
+            let next = lines.last().and_then(|line| transaction(line, usual)).map(|(transaction, _)| transaction);
+            if to.send(Some(Chunk { lines, usual })).await.is_err() || to.send(None).await.is_err() {
                 return Ok(());
             }
+            usual = next.or(usual);
         }
         Ok(())
     }
@@ -169,8 +178,8 @@ impl<'r> Rows<'r> {
         Self { table, is_first, csv, slices, all: Digest::default(), slice: (0, Digest::default(), Vec::new()), chunk }
     }
 
-    fn take(&mut self, line: &[u8]) -> Result<()> {
-        let (version, key, row) = parts(line, self.is_first).ok_or_else(|| {
+    fn take(&mut self, line: &[u8], usual: Option<u32>) -> Result<()> {
+        let (version, key, row) = parts(line, self.is_first, usual).ok_or_else(|| {
             Error::new(ErrorKind::Bug, format!("a row of table `{}` came without its key", self.table.name))
         })?;
         let slice = slice_of(key);
@@ -212,11 +221,18 @@ impl<'r> Rows<'r> {
 }
 
 /// The transaction, the key, and the row, which begins with the key or comes behind it.
-fn parts(line: &[u8], is_first: bool) -> Option<(u32, i64, &[u8])> {
-    let (transaction, row) = cut(line, memchr::memchr(b',', line)?);
+fn parts(line: &[u8], is_first: bool, usual: Option<u32>) -> Option<(u32, i64, &[u8])> {
+    let (transaction, row) = transaction(line, usual)?;
     // A row may be nothing but its key.
     let (key, behind) = cut(row, memchr::memchr2(b',', b'\n', row)?);
-    Some((u32::try_from(number(transaction)?).ok()?, number(key)?, if is_first { row } else { behind }))
+    Some((transaction, number(key)?, if is_first { row } else { behind }))
+}
+
+/// The transaction of a line, which is the usual one if it was left out, and what is behind it.
+fn transaction(line: &[u8], usual: Option<u32>) -> Option<(u32, &[u8])> {
+    let (text, behind) = cut(line, memchr::memchr(b',', line)?);
+    let transaction = if text.is_empty() { usual? } else { u32::try_from(number(text)?).ok()? };
+    Some((transaction, behind))
 }
 
 /// A whole number as the server writes it.

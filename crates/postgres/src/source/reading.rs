@@ -3,13 +3,13 @@
 
 use std::pin::pin;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt};
 use tidegate_model::ErrorKind;
 use tidegate_stores::database::csv::append_text;
-use tidegate_stores::database::{Digest, RowVersion, SourceTable, TakeCsv, TakeVersions, Wanted, keys_of};
+use tidegate_stores::database::{Digest, RowVersion, SourceTable, TakeCsv, TakeVersions, Wanted};
 use tidegate_stores::{Error, Result};
-use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{Row, RowStream};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::catalogue::Relation;
 use crate::connection::{Connection, refused};
@@ -21,24 +21,8 @@ pub(super) const CHUNK: usize = 64 << 10;
 /// Versions that are handed over together.
 const VERSIONS: usize = 4096;
 
-/// Slices that are asked for at once.
-const AHEAD: usize = 4;
-
 /// The version of a row, as SQL.
 const VERSION: &str = "t.xmin::text::bigint";
-
-/// The number of a transaction, as the server sends it.
-struct Transaction(u32);
-
-impl<'a> FromSql<'a> for Transaction {
-    fn from_sql(_: &Type, bytes: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(u32::from_be_bytes(bytes.try_into()?)))
-    }
-
-    fn accepts(kind: &Type) -> bool {
-        *kind == Type::XID
-    }
-}
 
 /// The texts of the key's columns, as SQL.
 fn key_texts(table: &SourceTable) -> Vec<String> {
@@ -79,58 +63,21 @@ pub(super) async fn digest(connection: &Connection, table: &SourceTable, relatio
     Ok(digest_of(&row, 0))
 }
 
-/// Takes keys and versions in the order of the key. Slices are asked for before those before them have come: the server is at the
-/// next while one is taken.
+/// Takes keys that are no integers, and versions, in the order of the key.
 pub(super) async fn versions(
     connection: &Connection,
     table: &SourceTable,
     relation: &Relation,
-    slices: Option<&[i64]>,
     take: TakeVersions<'_>,
 ) -> Result<()> {
-    let from = &relation.name;
-    let failed = cannot_read(table);
-    let (sql, slices) = match (table.integer_key().map(quote), slices) {
-        (Some(key), Some(slices)) => {
-            let within = format!("WHERE t.{key} BETWEEN $1::bigint AND $2::bigint");
-            (format!("SELECT t.xmin, t.{key}::bigint FROM {from} AS t {within} ORDER BY t.{key}"), slices)
-        }
-        (key, _) => {
-            let sql = match key {
-                Some(key) => format!("SELECT t.xmin, t.{key}::bigint FROM {from} AS t ORDER BY t.{key}"),
-                None => {
-                    let texts = key_texts(table).join(", ");
-                    format!("SELECT {VERSION}, {texts} FROM {from} AS t ORDER BY {texts}")
-                }
-            };
-            let rows = connection.query_raw(&sql, std::iter::empty::<i64>()).await.map_err(failed)?;
-            return take_versions(rows, table, take).await;
-        }
-    };
-    let statement = connection.prepare(&sql).await.map_err(&failed)?;
-    let ask = |slice: &i64| {
-        let (first, last) = keys_of(*slice).into_inner();
-        connection.query_raw(&statement, [first, last])
-    };
-    let mut asked = pin!(stream::iter(slices.iter().map(ask)).buffered(AHEAD));
-    while let Some(rows) = asked.next().await {
-        take_versions(rows.map_err(&failed)?, table, take).await?;
-    }
-    Ok(())
-}
-
-async fn take_versions(rows: RowStream, table: &SourceTable, take: TakeVersions<'_>) -> Result<()> {
-    let is_integer = table.integer_key().is_some();
+    let texts = key_texts(table).join(", ");
+    let sql = format!("SELECT {VERSION}, {texts} FROM {} AS t ORDER BY {texts}", relation.name);
+    let rows = connection.query_raw(&sql, std::iter::empty::<i64>()).await.map_err(cannot_read(table))?;
     let mut rows = pin!(rows);
     let mut versions = Vec::with_capacity(VERSIONS);
     while let Some(row) = rows.try_next().await.map_err(cannot_read(table))? {
-        versions.push(if is_integer {
-            let Transaction(version) = row.get(0);
-            RowVersion { key: vec![row.get::<_, i64>(1).to_string()], version: u64::from(version) }
-        } else {
-            let key = (1..=table.key.len()).map(|index| row.get::<_, String>(index)).collect();
-            RowVersion { key, version: row.get::<_, i64>(0).cast_unsigned() }
-        });
+        let key = (1..=table.key.len()).map(|index| row.get::<_, String>(index)).collect();
+        versions.push(RowVersion { key, version: row.get::<_, i64>(0).cast_unsigned() });
         if versions.len() == VERSIONS {
             take(std::mem::take(&mut versions))?;
         }

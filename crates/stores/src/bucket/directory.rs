@@ -273,6 +273,9 @@ impl Inner {
         let payload = match file {
             None => stream::empty().boxed(),
             Some(file) => {
+                if let Some(own) = options.extensions.get::<OwnFile>() {
+                    own.set(file.try_clone().map_err(|error| failed("read", &path, error))?);
+                }
                 let stable_inodes = self.stable_inodes;
                 Reading { file, path, stamp, stable_inodes, range: range.clone() }.into_stream()
             }

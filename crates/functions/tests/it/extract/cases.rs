@@ -52,6 +52,9 @@ async fn what_has_changed_is_found_in_a_large_table_too() {
         "x, ".repeat(230)
     );
     for mut shop in Shop::everywhere(&orders) {
+        // Most rows are of one transaction, some of others, the last of 12,288 keys among them.
+        shop.sql("UPDATE orders SET note = 'other' WHERE order_id % 1000 = 7");
+        shop.sql("UPDATE orders SET note = 'another' WHERE order_id IN (12287, 24574, 24575, 24576)");
         let manifest = shop.extract().await.expect("a manifest");
         let table = manifest.table("orders").expect("the table");
         assert_eq!(table.rows(), 120_001);

@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 use tidegate_model::ErrorKind;
 use tokio::sync::mpsc;
 
 use super::super::{
-    Digest, RowVersion, Slices, Snapshot, Source, SourceTable, TakeCsv, TakeSlices, TakeVersions, Wanted, keys_of,
-    slice_of,
+    Digest, RowVersion, Slices, Snapshot, Source, SourceTable, TakeCsv, TakeSlice, TakeSlices, TakeVersions, Wanted,
+    keys_of, slice_of,
 };
 use super::{catalogue, quoted, text};
 use crate::{Error, Result};
@@ -118,10 +118,21 @@ impl SqliteSnapshot {
         refused.map_or(read, Err)
     }
 
-    /// Hands out every row's version, in the order of the key if there is one, or those of some slices.
-    async fn scan(&self, table: &SourceTable, slices: Option<&[i64]>, take: TakeVersions<'_>) -> Result<()> {
-        let (table, slices) = (table.clone(), slices.map(<[i64]>::to_vec));
-        self.read(move |connection, give| scan(connection, &table, slices.as_deref(), give), take).await
+    /// Hands out every row's version, in the order of a key that is no integer if there is one.
+    async fn scan(&self, table: &SourceTable, take: TakeVersions<'_>) -> Result<()> {
+        let table = table.clone();
+        self.read(move |connection, give| scan(connection, &table, give), take).await
+    }
+
+    /// Hands out the slices of a table with an integer key, and its rows if they are wanted.
+    async fn pieces(
+        &self,
+        table: &SourceTable,
+        with_rows: bool,
+        take: &mut (dyn FnMut(Piece) -> Result<()> + Send),
+    ) -> Result<Digest> {
+        let table = table.clone();
+        self.read(move |connection, give| pieces(connection, &table, with_rows, give), take).await
     }
 }
 
@@ -137,38 +148,40 @@ impl Snapshot for SqliteSnapshot {
     }
 
     async fn digest(&mut self, table: &SourceTable) -> Result<Digest> {
+        if table.integer_key().is_some() {
+            return self.pieces(table, false, &mut |_| Ok(())).await;
+        }
         let mut digest = Digest::default();
         let mut take = |versions: Vec<RowVersion>| {
-            versions.iter().for_each(|row| add(&mut digest, row));
+            versions.iter().for_each(|row| add(&mut digest, row.version));
             Ok(())
         };
-        self.scan(table, None, &mut take).await?;
+        self.scan(table, &mut take).await?;
         Ok(digest)
     }
 
     async fn slices(&mut self, table: &SourceTable) -> Result<(Digest, Slices)> {
-        let (mut whole, mut slices) = (Digest::default(), Slices::new());
-        let mut take = |versions: Vec<RowVersion>| {
-            for row in versions {
-                let slice = slice_of(integer(table, &row)?);
-                add(&mut whole, &row);
-                match slices.last_mut().filter(|(last, _)| *last == slice) {
-                    Some((_, digest)) => add(digest, &row),
-                    None => {
-                        let mut digest = Digest::default();
-                        add(&mut digest, &row);
-                        slices.push((slice, digest));
-                    }
-                }
+        let mut slices = Slices::new();
+        let mut take = |piece| {
+            if let Piece::Slice(slice, digest, _) = piece {
+                slices.push((slice, digest));
             }
             Ok(())
         };
-        self.scan(table, None, &mut take).await?;
+        let whole = self.pieces(table, false, &mut take).await?;
         Ok((whole, slices))
     }
 
-    async fn versions(&mut self, table: &SourceTable, slices: Option<&[i64]>, take: TakeVersions<'_>) -> Result<()> {
-        if table.key.is_empty() { Ok(()) } else { self.scan(table, slices, take).await }
+    async fn versions(&mut self, table: &SourceTable, take: TakeVersions<'_>) -> Result<()> {
+        if table.key.is_empty() { Ok(()) } else { self.scan(table, take).await }
+    }
+
+    async fn versions_in(&mut self, table: &SourceTable, slices: &[i64], take: TakeSlice<'_>) -> Result<()> {
+        let (table, slices) = (table.clone(), slices.to_vec());
+        let work = move |connection: &Connection, give: &mut dyn FnMut((i64, Vec<(i64, u64)>)) -> Result<()>| {
+            versions_in(connection, &table, &slices, give)
+        };
+        self.read(work, &mut |(slice, versions)| take(slice, &versions)).await
     }
 
     async fn rows(&mut self, table: &SourceTable, wanted: Wanted<'_>, take: TakeCsv<'_>) -> Result<u64> {
@@ -184,15 +197,11 @@ impl Snapshot for SqliteSnapshot {
     }
 
     async fn everything(&mut self, table: &SourceTable, take: TakeCsv<'_>, slices: TakeSlices<'_>) -> Result<Digest> {
-        let table = table.clone();
-        let work = move |connection: &Connection, give: &mut dyn FnMut(Piece) -> Result<()>| {
-            everything(connection, &table, give)
-        };
-        self.read(work, &mut |piece| match piece {
+        let mut take = |piece| match piece {
             Piece::Csv(lines) => take(&lines),
-            Piece::Slice(slice, digest, rows) => slices(slice, digest, &rows),
-        })
-        .await
+            Piece::Slice(slice, digest, versions) => slices(slice, digest, &versions),
+        };
+        self.pieces(table, true, &mut take).await
     }
 
     async fn end(self: Box<Self>) {}
@@ -204,17 +213,9 @@ enum Piece {
     Slice(i64, Digest, Vec<(i64, u64)>),
 }
 
-fn add(digest: &mut Digest, row: &RowVersion) {
+fn add(digest: &mut Digest, version: u64) {
     digest.rows += 1;
-    digest.sum = digest.sum.wrapping_add(row.version);
-}
-
-/// The integer key of a row.
-fn integer(table: &SourceTable, row: &RowVersion) -> Result<i64> {
-    row.key.first().and_then(|key| key.parse().ok()).ok_or_else(|| {
-        let what = format!("the key of table `{}` is declared as a whole number, but a row has another", table.name);
-        Error::new(ErrorKind::Invalid, what).help("mend the row, or declare the column as text")
-    })
+    digest.sum = digest.sum.wrapping_add(version);
 }
 
 fn columns(table: &SourceTable) -> String {
@@ -224,77 +225,92 @@ fn columns(table: &SourceTable) -> String {
 fn scan(
     connection: &Connection,
     table: &SourceTable,
-    slices: Option<&[i64]>,
     give: &mut dyn FnMut(Vec<RowVersion>) -> Result<()>,
 ) -> Result<()> {
     let texts = table.key.iter().map(|key| format!("CAST({} AS TEXT)", quoted(key))).collect::<Vec<_>>();
-    let order = match (table.integer_key(), texts.is_empty()) {
-        (Some(key), _) => format!(" ORDER BY {}", quoted(key)),
-        // By bytes, whatever order the column was declared with: the keys that are kept stand in this order.
-        (None, false) => {
-            let terms: Vec<String> = texts.iter().map(|text| format!("{text} COLLATE BINARY")).collect();
-            format!(" ORDER BY {}", terms.join(", "))
-        }
-        (None, true) => String::new(),
-    };
-    let (filter, passes) = match (table.integer_key(), slices) {
-        (Some(key), Some(slices)) => {
-            let bounds = slices.iter().map(|slice| keys_of(*slice).into_inner()).map(|(first, last)| vec![first, last]);
-            (format!(" WHERE {} BETWEEN ?1 AND ?2", quoted(key)), bounds.collect())
-        }
-        _ => (String::new(), vec![Vec::new()]),
-    };
+    // By bytes, whatever order the column was declared with: the keys that are kept stand in this order.
+    let terms: Vec<String> = texts.iter().map(|text| format!("{text} COLLATE BINARY")).collect();
+    let order = if terms.is_empty() { String::new() } else { format!(" ORDER BY {}", terms.join(", ")) };
     let keys: String = texts.iter().map(|text| format!(", {text}")).collect();
     let from = quoted(&table.name);
-    let mut statement =
-        connection.prepare(&format!("SELECT {}{keys} FROM main.{from}{filter}{order}", columns(table)))?;
+    let mut statement = connection.prepare(&format!("SELECT {}{keys} FROM main.{from}{order}", columns(table)))?;
     let count = table.columns.len();
     let mut versions = Vec::new();
-    for bounds in passes {
-        let mut rows = statement.query(params_from_iter(bounds))?;
-        while let Some(row) = rows.next()? {
-            let mut key = Vec::with_capacity(table.key.len());
-            for index in 0..table.key.len() {
-                key.push(row.get::<_, Option<String>>(count + index)?.ok_or_else(|| no_key(table))?);
-            }
-            versions.push(RowVersion { key, version: text::version(row, count)? });
-            if versions.len() == VERSIONS {
-                give(std::mem::take(&mut versions))?;
-            }
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let mut key = Vec::with_capacity(table.key.len());
+        for index in 0..table.key.len() {
+            key.push(row.get::<_, Option<String>>(count + index)?.ok_or_else(|| no_key(table))?);
+        }
+        versions.push(RowVersion { key, version: text::version(row, count)? });
+        if versions.len() == VERSIONS {
+            give(std::mem::take(&mut versions))?;
         }
     }
     if versions.is_empty() { Ok(()) } else { give(versions) }
 }
 
-/// Reads a table with an integer key in one pass.
-fn everything(
+/// Selects the rows of a table with an integer key, or those with a key between two, with the key as a text behind them.
+fn by_key(table: &SourceTable, between: &str) -> Result<String> {
+    let (key, columns, from) = (quoted(table.sliced_by()?), columns(table), quoted(&table.name));
+    let filter = if between.is_empty() { String::new() } else { format!(" WHERE {key} BETWEEN {between}") };
+    Ok(format!("SELECT {columns}, CAST({key} AS TEXT) FROM main.{from}{filter} ORDER BY {key}"))
+}
+
+/// The key and the version of a row of [`by_key`].
+fn version_of(row: &Row<'_>, table: &SourceTable) -> Result<(i64, u64)> {
+    let count = table.columns.len();
+    let key = row.get::<_, Option<String>>(count)?.ok_or_else(|| no_key(table))?;
+    let key = key.parse().map_err(|_| {
+        let what = format!("the key of table `{}` is declared as a whole number, but a row has another", table.name);
+        Error::new(ErrorKind::Invalid, what).help("mend the row, or declare the column as text")
+    })?;
+    Ok((key, text::version(row, count)?))
+}
+
+fn versions_in(
     connection: &Connection,
     table: &SourceTable,
+    slices: &[i64],
+    give: &mut dyn FnMut((i64, Vec<(i64, u64)>)) -> Result<()>,
+) -> Result<()> {
+    let mut statement = connection.prepare(&by_key(table, "?1 AND ?2")?)?;
+    for slice in slices {
+        let mut versions = Vec::new();
+        let (first, last) = keys_of(*slice).into_inner();
+        let mut rows = statement.query([first, last])?;
+        while let Some(row) = rows.next()? {
+            versions.push(version_of(row, table)?);
+        }
+        give((*slice, versions))?;
+    }
+    Ok(())
+}
+
+/// Reads a table with an integer key in one pass.
+fn pieces(
+    connection: &Connection,
+    table: &SourceTable,
+    with_rows: bool,
     give: &mut dyn FnMut(Piece) -> Result<()>,
 ) -> Result<Digest> {
-    let key = table.integer_key().map(quoted).ok_or_else(|| {
-        Error::new(ErrorKind::Bug, format!("table `{}` has no integer key to be sliced by", table.name))
-    })?;
-    let (columns, from) = (columns(table), quoted(&table.name));
-    let mut statement =
-        connection.prepare(&format!("SELECT {columns}, CAST({key} AS TEXT) FROM main.{from} ORDER BY {key}"))?;
-    let (forms, count, mut all) = (text::forms(table), table.columns.len(), Digest::default());
-    let (mut lines, mut slice, mut digest, mut versions) =
-        (Vec::with_capacity(CHUNK), 0, Digest::default(), Vec::new());
+    let mut statement = connection.prepare(&by_key(table, "")?)?;
+    let (forms, mut all, mut lines) = (text::forms(table), Digest::default(), Vec::new());
+    let (mut slice, mut digest, mut versions) = (0, Digest::default(), Vec::new());
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let key = row.get::<_, Option<String>>(count)?.ok_or_else(|| no_key(table))?;
-        let version = RowVersion { key: vec![key], version: text::version(row, count)? };
-        let key = integer(table, &version)?;
+        let (key, version) = version_of(row, table)?;
         let its_slice = slice_of(key);
         if its_slice != slice && !versions.is_empty() {
             give(Piece::Slice(slice, std::mem::take(&mut digest), std::mem::take(&mut versions)))?;
         }
         slice = its_slice;
-        add(&mut all, &version);
-        add(&mut digest, &version);
-        versions.push((key, version.version));
-        text::append_line(row, table, &forms, &mut lines)?;
+        add(&mut all, version);
+        add(&mut digest, version);
+        versions.push((key, version));
+        if with_rows {
+            text::append_line(row, table, &forms, &mut lines)?;
+        }
         if lines.len() >= CHUNK {
             give(Piece::Csv(std::mem::take(&mut lines)))?;
         }
