@@ -73,7 +73,6 @@ impl Session for PostgresSession {
             // A load is a few large statements, for which compiling takes longer than it saves, and sorting wants room.
             self.batch(
                 "SET lock_timeout = '60s'; BEGIN; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; \
-                 SET LOCAL maintenance_work_mem = '128MB'; \
                  SELECT pg_advisory_xact_lock(hashtext('_tidegate_runs'), hashtext(current_schema()))",
             )
         } else {
