@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "aws")]
 use tidegate_model::{Access, Function, Mail};
-use tidegate_model::{Bucket, Database, Diagnostic, KindSpec, Pipeline, Severity, Table};
+use tidegate_model::{Bucket, Database, Diagnostic, Failure, KindSpec, Pipeline, Severity, Table};
 
 use crate::exit::{Exit, Stop};
 use crate::output::Printer;
@@ -86,6 +86,24 @@ pub(crate) fn check(here: &Here) -> Result<Checked, Stop> {
     let checked = tidegate_model::check(FILE, &text, here.env.as_deref(), &kind_specs(), tidegate_formats::NAMES);
     let tidegate_model::Checked { pipeline, diagnostics, environments } = checked;
     Ok(Checked { dir, text, diagnostics, pipeline, environments })
+}
+
+/// What only a function's kind can judge: options, and files beside the pipeline file, which is in `dir`.
+pub(crate) fn faults(pipeline: &Pipeline, dir: &Path) -> Vec<Failure> {
+    let kinds = tidegate_functions::catalog();
+    let mut faults = Vec::new();
+    for function in &pipeline.functions {
+        let Some(kind) = kinds.iter().find(|kind| kind.spec.name == function.kind) else { continue };
+        let found = match (kind.build)(function, pipeline) {
+            Ok(built) => built.faults_beside(dir),
+            Err(failure) => vec![failure],
+        };
+        faults.extend(found.into_iter().map(|mut fault| {
+            fault.reason = format!("function `{}`: {}", function.name, fault.reason);
+            fault
+        }));
+    }
+    faults
 }
 
 /// The environment `aws` is there whether or not the file has something to say of it.
@@ -209,6 +227,17 @@ impl Project {
                 Err(Stop::Told(Exit::Wrong))
             }
         }
+    }
+
+    /// The same, for what is built from it to run elsewhere: everything must be right that can be looked at here.
+    ///
+    /// # Errors
+    /// If something is wrong with it or with the files beside it, which was said.
+    pub(crate) fn read_whole(here: &Here) -> Result<Self, Stop> {
+        let project = Self::read(here)?;
+        let faults = faults(&project.pipeline, &project.dir);
+        faults.iter().for_each(|fault| here.printer.error(fault));
+        if faults.is_empty() { Ok(project) } else { Err(Stop::Told(Exit::Wrong)) }
     }
 
     /// The folder that holds queue, ledger and tables.

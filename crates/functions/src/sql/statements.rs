@@ -123,7 +123,12 @@ fn read_each(folder: &Path, shown: &str) -> Result<Vec<Result<OutputTable, Failu
         if path.metadata().map_err(unreadable)?.len() > LARGEST {
             return Err(wrong(&shown, 1, "it is larger than any statement", "at most 1 MB"));
         }
-        read(name, &shown, &std::fs::read_to_string(path).map_err(unreadable)?, &names)
+        let text = String::from_utf8(std::fs::read(path).map_err(unreadable)?).map_err(|error| {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u64;
+            wrong(&shown, line, "a byte that is not UTF-8 text", "UTF-8: save it so in your editor")
+        })?;
+        read(name, &shown, &text, &names)
     };
     Ok(files.iter().map(read_one).collect())
 }
@@ -330,6 +335,22 @@ mod tests {
             assert!(failure.reason.contains(place), "{to}: {failure}");
             assert!(failure.expected.is_some(), "{to}");
         }
+    }
+
+    #[test]
+    fn every_file_that_cannot_be_used_is_told_with_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("a file");
+        write("dim_a.sql", b"-- role: dimension\n-- key: stra\xdfe\n");
+        write("dim_b.sql", b"SELECT 1");
+        write("notes.txt", b"\xff");
+        let told: Vec<String> = faults(folder.path(), "star").into_iter().map(|failure| failure.reason).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].starts_with("star/dim_a.sql:2: a byte that is not UTF-8")
+                && told[1].starts_with("star/dim_b.sql:1:"),
+            "{told:?}"
+        );
     }
 
     #[test]

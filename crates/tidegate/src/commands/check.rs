@@ -1,10 +1,8 @@
 //! `tidegate check`: every problem of the pipeline file and of the files beside it at once; when there is none, what the pipeline
 //! is.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
-use tidegate_model::{Failure, Function, Pipeline, Severity, Trigger, format_duration};
+use tidegate_model::{Function, Pipeline, Severity, Trigger, format_duration};
 use tidegate_stores::bucket;
 
 use crate::exit::{Exit, Stop};
@@ -25,7 +23,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     let mut checked = project::check(here)?;
     let mut errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let warnings = checked.diagnostics.len() - errors;
-    let faults = checked.pipeline.as_ref().map_or_else(Vec::new, |pipeline| judged_by_kinds(pipeline, &checked.dir));
+    let faults = checked.pipeline.as_ref().map_or_else(Vec::new, |pipeline| project::faults(pipeline, &checked.dir));
     errors += faults.len();
     let pipeline = checked.pipeline.take().filter(|_| faults.is_empty());
     if here.printer.json {
@@ -81,24 +79,6 @@ fn show(here: &Here, pipeline: &Pipeline, warnings: usize) -> Result<(), Stop> {
         }
     }
     Ok(())
-}
-
-/// What only a function's kind can judge: options, and files beside the pipeline file, which is in `dir`.
-fn judged_by_kinds(pipeline: &Pipeline, dir: &Path) -> Vec<Failure> {
-    let kinds = tidegate_functions::catalog();
-    let mut faults = Vec::new();
-    for function in &pipeline.functions {
-        let Some(kind) = kinds.iter().find(|kind| kind.spec.name == function.kind) else { continue };
-        let found = match (kind.build)(function, pipeline) {
-            Ok(built) => built.faults_beside(dir),
-            Err(failure) => vec![failure],
-        };
-        faults.extend(found.into_iter().map(|mut fault| {
-            fault.reason = format!("function `{}`: {}", function.name, fault.reason);
-            fault
-        }));
-    }
-    faults
 }
 
 /// Where a bucket is, as the file says it.

@@ -54,7 +54,7 @@ struct Plan<'a> {
 /// Deploys.
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     let here = &synth::in_environment(here)?;
-    let project = Project::read(here)?;
+    let project = Project::read_whole(here)?;
     let stack = synth::stack(here, &project.pipeline)?;
     if !args.yes && !can_ask(here) {
         return Err(nobody_to_ask("what changes is shown and asked about before it is done"));

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 
 /// Packs.
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
-    let project = Project::read(here)?;
+    let project = Project::read_whole(here)?;
     let packed = pack(&project, args.program.as_deref(), &args.out)?;
     write(&args.out, &packed.bytes)?;
     let (digest, architecture) = (packed.digest(), packed.architecture);

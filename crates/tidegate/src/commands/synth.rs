@@ -54,7 +54,7 @@ struct Terraform {
 /// Prints the template, or the explanation.
 pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
     let here = &in_environment(here)?;
-    let pipeline = Project::read(here)?.pipeline;
+    let pipeline = Project::read_whole(here)?.pipeline;
     let stack = stack(here, &pipeline)?;
     match &args.what {
         What::Aws(Aws { explain: Some(function), .. }) => explained(here, &stack, function)?,

@@ -45,6 +45,18 @@ fn everything_that_aws_cannot_have_is_told_at_once_and_nothing_is_written() {
 }
 
 #[test]
+fn what_would_fail_there_because_of_a_file_beside_it_is_told_here() {
+    let place = Place::empty();
+    place.run(&["new", "warehouse"]).ends(0);
+    place.write("star/dim_staff.sql", "-- role: dimension\n-- key: staff_id\nSELEKT 1");
+    for command in [&["synth", "aws"][..], &["package"], &["deploy", "--yes"]] {
+        let ran = place.run(command).ends(1);
+        assert!(ran.err.contains("star/dim_staff.sql"), "{command:?}: {}", ran.err);
+        assert!(ran.out.is_empty() && !place.path("program.zip").exists(), "{command:?}: {}", ran.out);
+    }
+}
+
+#[test]
 fn the_environment_aws_is_meant_unless_another_is_named() {
     let place = Place::empty();
     place.write(

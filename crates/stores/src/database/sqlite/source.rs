@@ -178,7 +178,7 @@ impl Snapshot for SqliteSnapshot {
 
     async fn versions_in(&mut self, table: &SourceTable, slices: &[i64], take: TakeSlice<'_>) -> Result<()> {
         let (table, slices) = (table.clone(), slices.to_vec());
-        let work = move |connection: &Connection, give: &mut dyn FnMut((i64, Vec<(i64, u64)>)) -> Result<()>| {
+        let work = move |connection: &Connection, give: &mut dyn FnMut((i64, Versions)) -> Result<()>| {
             versions_in(connection, &table, &slices, give)
         };
         self.read(work, &mut |(slice, versions)| take(slice, &versions)).await
@@ -207,10 +207,13 @@ impl Snapshot for SqliteSnapshot {
     async fn end(self: Box<Self>) {}
 }
 
+/// Integer keys and versions of rows.
+type Versions = Vec<(i64, u64)>;
+
 /// A part of a table that is read in one pass.
 enum Piece {
     Csv(Vec<u8>),
-    Slice(i64, Digest, Vec<(i64, u64)>),
+    Slice(i64, Digest, Versions),
 }
 
 fn add(digest: &mut Digest, version: u64) {
@@ -272,7 +275,7 @@ fn versions_in(
     connection: &Connection,
     table: &SourceTable,
     slices: &[i64],
-    give: &mut dyn FnMut((i64, Vec<(i64, u64)>)) -> Result<()>,
+    give: &mut dyn FnMut((i64, Versions)) -> Result<()>,
 ) -> Result<()> {
     let mut statement = connection.prepare(&by_key(table, "?1 AND ?2")?)?;
     for slice in slices {
