@@ -218,7 +218,7 @@ pub(super) async fn places(project: &Project, aws: &OnAws, _: &Clock) -> Result<
 async fn post(project: &Project, aws: &OnAws, mail: &Mail) -> Result<Post, Stop> {
     let courier = match &mail.url {
         None => Arc::new(Ses::new(&aws.client, &mail.from)) as Arc<dyn Courier>,
-        Some(url) => super::smtp(project, mail, url)?,
+        Some(url) => super::mail::smtp(project, mail, url)?,
     };
     let outbox = DynamoOutbox::open(&aws.client, aws.names.state()).await.map_err(not_deployed)?;
     Ok(Post { outbox: Arc::new(outbox), courier })
