@@ -12,7 +12,7 @@ use tidegate_stores::Attempt;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, MAX_HOPS, Ready};
-use crate::{Context, Outcome};
+use crate::{Context, Outcome, input};
 
 /// How a call ended.
 pub(crate) enum Called {
@@ -70,7 +70,7 @@ impl Engine {
 }
 
 async fn call_and_commit(engine: &Engine, ready: &Ready, context: &Context) -> Result<(Outcome, Vec<Output>), Failure> {
-    let outcome = ready.function.call(context).await?;
+    let outcome = ready.function.call(context).await.map_err(|failure| input::reason(context, failure))?;
     let staged = std::mem::take(&mut context.made().staged);
     let mut outputs = std::mem::take(&mut context.made().rows);
     let mails = std::mem::take(&mut context.made().mails);

@@ -13,7 +13,7 @@ use tidegate_stores::{Attempt, LoadReport, Table};
 use tokio_util::sync::CancellationToken;
 
 use crate::grants::{GrantedTable, ReadOnly, denied};
-use crate::input::Input;
+use crate::input::{InPlace, Input};
 use crate::mail::Message;
 use crate::output::OutputFile;
 use crate::wiring::Wiring;
@@ -41,6 +41,8 @@ pub(crate) struct Made {
     pub(crate) rows: Vec<Output>,
     /// Mails that wait for the outbox, in the order they were written.
     pub(crate) mails: Vec<Message>,
+    /// The input, if it is read where the bucket has it.
+    pub(crate) in_place: Option<InPlace>,
     /// SHA-256 of the input, once it was read to its end.
     pub(crate) input_sha256: Option<String>,
     /// Bucket and key of the objects whose commit has begun.

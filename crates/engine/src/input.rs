@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use object_store::{GetOptions, GetResultPayload, ObjectStoreExt, path::Path};
+use object_store::{GetOptions, ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
 use tidegate_model::{ErrorKind, Failure, ObjectVersion};
+use tidegate_stores::bucket::OwnFile;
 
 use crate::context::{Made, SUPERSEDED, lock};
 use crate::{Context, hex};
@@ -16,7 +18,7 @@ use crate::{Context, hex};
 /// Up to this size an object is copied into memory.
 const SMALL: u64 = 256 << 10;
 
-/// The object's bytes at hand: the bucket's own file where it gives one, else a copy, in memory if it is small, or in a
+/// The object's bytes at hand: a copy in memory if it is small, else the bucket's own file where it has one, or a copy in a
 /// temporary file. Readers are independent of each other.
 pub struct Input {
     bytes: AtHand,
@@ -28,13 +30,14 @@ pub struct Input {
 #[derive(Clone)]
 enum AtHand {
     Memory(Bytes),
-    File(Arc<File>),
+    Copy(Arc<File>),
+    InPlace(InPlace),
 }
 
 impl AtHand {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         match self {
-            Self::File(file) => read_at(file, buffer, at),
+            Self::Copy(file) | Self::InPlace(InPlace { file, .. }) => read_at(file, buffer, at),
             Self::Memory(bytes) => {
                 let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
                 let count = rest.len().min(buffer.len());
@@ -43,30 +46,59 @@ impl AtHand {
             }
         }
     }
+
+    /// Whether what was read of it may have been half of one version and half of another.
+    fn is_changed(&self) -> io::Result<bool> {
+        match self {
+            Self::InPlace(file) => file.is_changed(),
+            Self::Memory(_) | Self::Copy(_) => Ok(false),
+        }
+    }
+}
+
+/// The bucket's own file, which others may write to.
+#[derive(Clone)]
+pub(crate) struct InPlace {
+    file: Arc<File>,
+    /// What it was when it was opened.
+    size: u64,
+    modified: SystemTime,
+}
+
+impl InPlace {
+    /// True if it was written to since it was opened. A file that takes its name is another file.
+    pub(crate) fn is_changed(&self) -> io::Result<bool> {
+        let now = self.file.metadata()?;
+        Ok(now.len() != self.size || now.modified()? != self.modified)
+    }
 }
 
 impl Input {
     pub(crate) async fn open(context: &Context) -> Result<Self, Failure> {
         let object = context.object()?;
         let store = context.bucket(&object.bucket)?;
-        let options = GetOptions::default().with_if_match(object.etag.clone());
+        let own = OwnFile::default();
+        let mut options = GetOptions::default().with_if_match(object.etag.clone());
+        options.extensions.insert(own.clone());
         let result = store.get_opts(&path_of(object)?, options).await.map_err(|error| read_failure(object, error))?;
         if result.meta.size != object.size {
             return Err(superseded(object));
         }
-        let bytes = match result.payload {
-            GetResultPayload::File(file, _) => AtHand::File(Arc::new(file)),
-            GetResultPayload::Stream(_) if object.size <= SMALL => {
-                AtHand::Memory(result.bytes().await.map_err(|error| read_failure(object, error))?)
+        let bytes = if object.size <= SMALL {
+            AtHand::Memory(result.bytes().await.map_err(|error| read_failure(object, error))?)
+        } else if let Some(file) = own.get() {
+            let file = Arc::new(file.try_clone().map_err(copy_failure)?);
+            let in_place = InPlace { file, size: object.size, modified: result.meta.last_modified.into() };
+            lock(&context.shared_made()).in_place = Some(in_place.clone());
+            AtHand::InPlace(in_place)
+        } else {
+            let mut copy = tempfile::tempfile().map_err(copy_failure)?;
+            let mut stream = result.into_stream();
+            while let Some(bytes) = stream.next().await {
+                let bytes = bytes.map_err(|error| read_failure(object, error))?;
+                copy.write_all(&bytes).map_err(copy_failure)?;
             }
-            GetResultPayload::Stream(mut stream) => {
-                let mut copy = tempfile::tempfile().map_err(copy_failure)?;
-                while let Some(bytes) = stream.next().await {
-                    let bytes = bytes.map_err(|error| read_failure(object, error))?;
-                    copy.write_all(&bytes).map_err(copy_failure)?;
-                }
-                AtHand::File(Arc::new(copy))
-            }
+            AtHand::Copy(Arc::new(copy))
         };
         Ok(Self { bytes, size: object.size, made: context.shared_made() })
     }
@@ -111,10 +143,13 @@ impl Read for InputReader {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buffer[..count]);
         }
-        if self.at == self.size
-            && let Some(hasher) = self.hasher.take()
-        {
-            lock(&self.made).input_sha256 = Some(hex(&hasher.finalize()));
+        if self.at == self.size {
+            if self.bytes.is_changed()? {
+                return Err(io::Error::other("the object was changed while it was read"));
+            }
+            if let Some(hasher) = self.hasher.take() {
+                lock(&self.made).input_sha256 = Some(hex(&hasher.finalize()));
+            }
         }
         Ok(count)
     }
@@ -161,6 +196,15 @@ pub(crate) async fn ensure_current(context: &Context) -> Result<(), Failure> {
 /// The object's key as a path of its store.
 pub(crate) fn path_of(object: &ObjectVersion) -> Result<Path, Failure> {
     Path::parse(&object.key).map_err(|error| Failure::new("R0002", ErrorKind::Invalid, error.to_string()))
+}
+
+/// Why a call failed: if its object was written to meanwhile, whatever was found in it.
+pub(crate) fn reason(context: &Context, failure: Failure) -> Failure {
+    let is_changed = context.made().in_place.as_ref().is_some_and(|file| file.is_changed().unwrap_or(false));
+    match context.event().object() {
+        Some(object) if is_changed => superseded(object),
+        _ => failure,
+    }
 }
 
 fn superseded(object: &ObjectVersion) -> Failure {

@@ -174,6 +174,31 @@ async fn a_version_that_is_gone_before_it_is_read_is_superseded() {
     assert_eq!(none, [], "there is nothing to mend");
 }
 
+#[tokio::test]
+async fn a_large_object_of_a_folder_is_read_where_it_is_and_what_is_written_to_it_meanwhile_supersedes_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("buckets/raw/disturbed.csv");
+    let pipeline = format!(
+        "[bucket.raw]\n[bucket.out]\n\
+         [function.copy]\non = {{ created = \"raw\", keys = \"calm.csv\" }}\nrun = \"test\"\ninto = \"out\"\n\
+         [function.disturb]\non = {{ created = \"raw\", keys = \"disturbed.csv\" }}\nrun = \"test\"\ninto = \"out\"\n\
+         with = {{ does = \"disturb\", name = \"{}\" }}\n",
+        file.display()
+    );
+    let house = House::in_folder(&pipeline, dir.path()).await;
+    let engine = house.engine();
+    let content = "a line of a large object\n".repeat(40_000);
+    let objects = [house.put("raw", "calm.csv", &content).await, house.put("raw", "disturbed.csv", &content).await];
+    engine.admit(objects.to_vec()).await.expect("an admission");
+    engine.work(Until::Drained, CancellationToken::new()).await.expect("the end");
+    let runs = house.runs().await;
+    let ended = |name: &str| runs.iter().find(|run| key(run) == name).expect("a run");
+    assert_eq!(ended("calm.csv").state, RunState::Succeeded);
+    assert_eq!(house.objects("out").await.into_iter().collect::<Vec<_>>(), [("calm.csv".to_owned(), content)]);
+    let disturbed = ended("disturbed.csv");
+    assert_eq!((disturbed.state, failure(disturbed).code.as_str()), (RunState::Superseded, "R0003"), "{disturbed:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_admitted_under_older_rules_is_replaced_by_one_under_the_present() {
     let mut house = House::new(ECHO).await;

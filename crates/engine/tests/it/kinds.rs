@@ -15,7 +15,8 @@ use tidegate_stores::{Load, LoadMode, OnDuplicate};
 use tokio::sync::watch;
 
 /// What the kind can be told to do.
-const WORDS: &[&str] = &["echo", "load", "fail", "refuse", "panic", "hang", "block", "read", "write", "table", "mail"];
+const WORDS: &[&str] =
+    &["echo", "load", "fail", "refuse", "panic", "hang", "block", "read", "write", "table", "mail", "disturb"];
 
 const fn option(name: &'static str, takes: OptionType, default: &'static str) -> OptionSpec {
     OptionSpec { name, takes, default: Some(default), required: false, doc: "For tests." }
@@ -182,6 +183,13 @@ impl Function for Test {
                 }
             }
             "table" => self.load_into(context, &self.name, String::new()).await?,
+            "disturb" => {
+                let mut reader = context.input().await?.reader();
+                // As somebody does who writes to the object's file while it is read.
+                std::fs::write(&self.name, "another content").expect("a file");
+                let read = reader.read_to_end(&mut Vec::new());
+                read.map_err(|error| Failure::new("R0996", ErrorKind::Invalid, error.to_string()))?;
+            }
             _ => self.echo(context).await?,
         }
         Ok(Outcome { note: Some(self.does.clone()), ..Outcome::default() })
