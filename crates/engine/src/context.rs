@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use tidegate_model::{self as model, Access, ErrorKind, Event, Failure, ObjectVersion, Output, RunId};
-use tidegate_stores::bucket::Place;
+use tidegate_stores::bucket::{InPlace, Place};
 use tidegate_stores::database::Source;
 use tidegate_stores::warehouse::Warehouse;
 use tidegate_stores::{Attempt, LoadReport, Table};
 use tokio_util::sync::CancellationToken;
 
 use crate::grants::{GrantedTable, ReadOnly, denied};
-use crate::input::{InPlace, Input};
+use crate::input::Input;
 use crate::mail::Message;
 use crate::output::OutputFile;
 use crate::wiring::Wiring;

@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use object_store::{GetOptions, ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
 use tidegate_model::{ErrorKind, Failure, ObjectVersion};
-use tidegate_stores::bucket::OwnFile;
+use tidegate_stores::bucket::{InPlace, OwnFile};
 
 use crate::context::{Made, SUPERSEDED, lock};
 use crate::{Context, hex};
@@ -37,7 +36,8 @@ enum AtHand {
 impl AtHand {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         match self {
-            Self::Copy(file) | Self::InPlace(InPlace { file, .. }) => read_at(file, buffer, at),
+            Self::Copy(file) => read_at(file, buffer, at),
+            Self::InPlace(own) => read_at(own.file(), buffer, at),
             Self::Memory(bytes) => {
                 let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
                 let count = rest.len().min(buffer.len());
@@ -50,26 +50,9 @@ impl AtHand {
     /// Whether what was read of it may have been half of one version and half of another.
     fn is_changed(&self) -> io::Result<bool> {
         match self {
-            Self::InPlace(file) => file.is_changed(),
+            Self::InPlace(own) => own.is_changed(),
             Self::Memory(_) | Self::Copy(_) => Ok(false),
         }
-    }
-}
-
-/// The bucket's own file, which others may write to.
-#[derive(Clone)]
-pub(crate) struct InPlace {
-    file: Arc<File>,
-    /// What it was when it was opened.
-    size: u64,
-    modified: SystemTime,
-}
-
-impl InPlace {
-    /// True if it was written to since it was opened. A file that takes its name is another file.
-    pub(crate) fn is_changed(&self) -> io::Result<bool> {
-        let now = self.file.metadata()?;
-        Ok(now.len() != self.size || now.modified()? != self.modified)
     }
 }
 
@@ -78,17 +61,14 @@ impl Input {
         let object = context.object()?;
         let store = context.bucket(&object.bucket)?;
         let own = OwnFile::default();
-        let mut options = GetOptions::default().with_if_match(object.etag.clone());
-        options.extensions.insert(own.clone());
+        let options = own.asked_with(GetOptions::default().with_if_match(object.etag.clone()));
         let result = store.get_opts(&path_of(object)?, options).await.map_err(|error| read_failure(object, error))?;
         if result.meta.size != object.size {
             return Err(superseded(object));
         }
         let bytes = if object.size <= SMALL {
             AtHand::Memory(result.bytes().await.map_err(|error| read_failure(object, error))?)
-        } else if let Some(file) = own.get() {
-            let file = Arc::new(file.try_clone().map_err(copy_failure)?);
-            let in_place = InPlace { file, size: object.size, modified: result.meta.last_modified.into() };
+        } else if let Some(in_place) = own.in_place(&result.meta).map_err(copy_failure)? {
             lock(&context.shared_made()).in_place = Some(in_place.clone());
             AtHand::InPlace(in_place)
         } else {

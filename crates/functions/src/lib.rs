@@ -10,6 +10,7 @@ pub mod convert;
 pub mod csv_to_table;
 pub mod digest;
 pub mod extract;
+mod hash;
 pub mod http_submit;
 pub mod load;
 mod predecessor;

@@ -13,6 +13,7 @@ use tidegate_model::{ErrorKind, Failure, ValueType};
 use tidegate_stores::table::arrow_schema;
 
 use super::plan::{Column, From, Plan};
+use crate::hash::hex;
 
 /// Largest key in bytes, so that a table can move to any store (DynamoDB allows no more).
 pub(super) const MAX_KEY: usize = 2048;
@@ -245,7 +246,7 @@ fn hash(record: Record<'_>, fields: &[usize], header: &[String]) -> Result<Strin
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
-    Ok(hasher.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()[..16]))
 }
 
 #[cfg(test)]

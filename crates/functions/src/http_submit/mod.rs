@@ -24,6 +24,7 @@ use tidegate_engine::{Context, Function, Input, Kind, Outcome};
 use tidegate_model::{self as model, ErrorKind, Failure, KindSpec, Pipeline, Targets, TriggerNeed};
 
 use crate::b12_validate;
+use crate::hash::hex;
 use answer::{Answer, Verdict, judge};
 use message::Envelope;
 use options::{Form, Options};
@@ -145,7 +146,7 @@ impl HttpSubmit {
             std::io::copy(&mut reader, &mut std::io::sink()).map_err(|error| {
                 Failure::new("R0005", ErrorKind::Unavailable, format!("the object could not be read: {error}"))
             })?;
-            let sha256 = reader.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            let sha256 = hex(&reader.hasher.finalize());
             Ok((input, Content { sha256, vessel }))
         };
         tokio::task::spawn_blocking(work)

@@ -1,5 +1,5 @@
-//! The objects of a manifest: brought whole into files of the attempt, so that nothing is loaded before their hashes have
-//! agreed, and read from there in batches.
+//! The objects of a manifest: held whole against their hashes before anything is loaded, and then read in batches, where the bucket
+//! has them or from copies.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,24 +7,34 @@ use std::io::{Seek, Write};
 
 use arrow_array::RecordBatch;
 use futures::StreamExt;
-use object_store::{ObjectStore, ObjectStoreExt};
-use sha2::{Digest, Sha256};
+use object_store::{GetOptions, ObjectStore};
 use tidegate_engine::Context;
 use tidegate_formats::manifest::{ObjectEntry, TableEntry};
 use tidegate_formats::parquet;
 use tidegate_model::{ErrorKind, Failure, Key, Place};
 use tidegate_stores::Error;
+use tidegate_stores::bucket::{InPlace, OwnFile};
 use tidegate_stores::warehouse::Rows;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
+
+use crate::hash::sha256;
 
 /// What the rows of an object are.
 type MakeRows = fn(RecordBatch) -> Rows;
 
 /// Files by the keys of their objects.
 pub(super) struct Objects {
-    files: BTreeMap<String, File>,
+    files: BTreeMap<String, Brought>,
     bucket: String,
     cancel: CancellationToken,
+}
+
+/// An object at hand.
+struct Brought {
+    file: File,
+    /// The same, if it is the bucket's own.
+    in_place: Option<InPlace>,
 }
 
 impl Objects {
@@ -73,6 +83,10 @@ impl Objects {
                     *rows += batch.num_rows() as u64;
                     return Ok(Some(kind(batch)));
                 }
+                if self.files.get(&object.key).and_then(|brought| brought.in_place.as_ref()).is_some_and(is_changed) {
+                    let reason = "an object was changed while it was loaded; nothing of it is there";
+                    return Err(at(another(reason.to_owned()), &self.bucket, &object.key));
+                }
                 if *rows != object.rows {
                     let reason = format!("an object has {rows} rows, and its manifest says {}", object.rows);
                     return Err(at(another(reason), &self.bucket, &object.key));
@@ -92,7 +106,8 @@ impl Objects {
     }
 
     fn reader(&self, object: &ObjectEntry) -> Result<parquet::Reader, Failure> {
-        let file = self.files.get(&object.key).map(File::try_clone).transpose().map_err(file_failure)?;
+        let brought = self.files.get(&object.key);
+        let file = brought.map(|brought| brought.file.try_clone()).transpose().map_err(file_failure)?;
         let file = file.ok_or_else(|| Failure::new("R0011", ErrorKind::Bug, "an object was not brought"))?;
         parquet::Reader::new(file).map_err(|error| self.unreadable(object, &error))
     }
@@ -105,33 +120,48 @@ impl Objects {
     }
 }
 
-async fn bring(context: &Context, store: &dyn ObjectStore, object: &ObjectEntry) -> Result<File, Failure> {
+async fn bring(context: &Context, store: &dyn ObjectStore, object: &ObjectEntry) -> Result<Brought, Failure> {
     let key = Key::new(&object.key)
         .map_err(|error| another(format!("`{}` cannot be the key of an object: {error}", object.key)))?;
     let path = object_store::path::Path::parse(key.as_str()).map_err(|error| another(error.to_string()))?;
-    let found = match store.get(&path).await {
+    let own = OwnFile::default();
+    let found = match store.get_opts(&path, own.asked_with(GetOptions::default())).await {
         Ok(found) => found,
         Err(object_store::Error::NotFound { .. }) => {
             return Err(another("an object that the manifest names is not there".to_owned()));
         }
         Err(error) => return Err(Error::from(error).into_failure("R1104")),
     };
-    let mut file = tempfile::tempfile_in(context.scratch()?).map_err(file_failure)?;
-    let (mut hasher, mut size) = (Sha256::new(), 0);
-    let mut stream = found.into_stream();
-    while let Some(bytes) = stream.next().await {
-        let bytes = bytes.map_err(|error| Error::from(error).into_failure("R1104"))?;
-        hasher.update(&bytes);
-        size += bytes.len() as u64;
-        file.write_all(&bytes).map_err(file_failure)?;
-    }
-    let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let in_place = own.in_place(&found.meta).map_err(file_failure)?;
+    let mut file = match &in_place {
+        Some(own) => own.file().try_clone().map_err(file_failure)?,
+        None => {
+            let mut copy = tempfile::tempfile_in(context.scratch()?).map_err(file_failure)?;
+            let mut stream = found.into_stream();
+            while let Some(bytes) = stream.next().await {
+                copy.write_all(&bytes.map_err(|error| Error::from(error).into_failure("R1104"))?)
+                    .map_err(file_failure)?;
+            }
+            copy.rewind().map_err(file_failure)?;
+            copy
+        }
+    };
+    let hashing = spawn_blocking(move || {
+        let (sha256, size) = sha256(&mut file)?;
+        file.rewind()?;
+        Ok((file, sha256, size))
+    });
+    let (file, sha256, size) = hashing.await.map_err(std::io::Error::other).flatten().map_err(file_failure)?;
     if size != object.size || sha256 != object.sha256 {
         let reason = "an object is another than the one that the manifest names: its size or its SHA-256 differs";
         return Err(another(reason.to_owned()));
     }
-    file.rewind().map_err(file_failure)?;
-    Ok(file)
+    Ok(Brought { file, in_place })
+}
+
+/// True as well if the file system does not say: then nobody can know.
+fn is_changed(own: &InPlace) -> bool {
+    own.is_changed().unwrap_or(true)
 }
 
 fn another(reason: String) -> Failure {

@@ -24,6 +24,7 @@ use tidegate_ocean::publication::{Candidate, Private, PublicationRule};
 use tidegate_stores::Table;
 use tidegate_stores::bucket::location;
 
+use crate::hash::hex;
 use crate::profile_qc::status::{self, Book, Cell};
 use crate::profile_qc::{ENDING, Layout, failure};
 use options::Options;
@@ -215,7 +216,7 @@ fn public_name<R: Read + Seek>(file: &QcFile<R>, key: &str, first: f64, last: f6
         hasher.update(file.numbers(name).next().unwrap_or(f64::NAN).to_le_bytes());
         hasher.update(file.numbers(name).last().unwrap_or(f64::NAN).to_le_bytes());
     }
-    let digits: String = hasher.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex(&hasher.finalize()[..4]);
     format!("MOANA_{ended}_{digits}_published.nc")
 }
 

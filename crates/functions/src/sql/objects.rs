@@ -4,23 +4,24 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use futures::StreamExt;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore};
-use sha2::{Digest, Sha256};
 use tidegate_formats::manifest::ObjectEntry;
 use tidegate_model::{ErrorKind, Failure};
-use tidegate_stores::bucket::OwnFile;
+use tidegate_stores::bucket::{InPlace, OwnFile};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::hash::sha256;
 use crate::summarise::joined;
 
 /// The bytes of an object.
 #[derive(Debug, Clone)]
 pub(super) struct Local {
     file: Arc<File>,
+    /// The same, if it is the bucket's own.
+    in_place: Option<InPlace>,
     pub(super) size: u64,
     /// Its key, for failures.
     pub(super) key: String,
@@ -34,55 +35,44 @@ impl Local {
     async fn fetch(store: &dyn ObjectStore, entry: &ObjectEntry) -> Result<Self, Failure> {
         let path = Path::parse(&entry.key).map_err(|error| differs(entry, &error.to_string()))?;
         let own = OwnFile::default();
-        let mut options = GetOptions::default();
-        options.extensions.insert(own.clone());
-        let result = store.get_opts(&path, options).await.map_err(|error| missing(entry, error))?;
+        let result = store
+            .get_opts(&path, own.asked_with(GetOptions::default()))
+            .await
+            .map_err(|error| missing(entry, error))?;
         let size = result.meta.size;
         if size != entry.size {
             return Err(differs(entry, &format!("it has {size} bytes, and its manifest says {}", entry.size)));
         }
-        let file = match own.get() {
-            Some(file) => file.try_clone().map_err(no_space)?,
+        let in_place = own.in_place(&result.meta).map_err(no_space)?;
+        let file = match &in_place {
+            Some(own) => Arc::clone(own.file()),
             None => {
                 let mut copy = tempfile::tempfile().map_err(no_space)?;
                 let mut stream = result.into_stream();
                 while let Some(bytes) = stream.next().await {
                     copy.write_all(&bytes.map_err(|error| missing(entry, error))?).map_err(no_space)?;
                 }
-                copy
+                Arc::new(copy)
             }
         };
-        Ok(Self { file: Arc::new(file), size, key: entry.key.clone() })
+        Ok(Self { file, in_place, size, key: entry.key.clone() })
     }
 
     /// The copy of an output that this run has written itself.
     pub(super) fn of_copy(file: File, entry: &ObjectEntry) -> Self {
-        Self { file: Arc::new(file), size: entry.size, key: entry.key.clone() }
+        Self { file: Arc::new(file), in_place: None, size: entry.size, key: entry.key.clone() }
     }
 
     /// Holds the bytes against the hash of their entry, on a thread of its own.
     fn check(&self, entry: &ObjectEntry) -> JoinHandle<Result<(), Failure>> {
         let (mut reader, entry) = (self.reader(), entry.clone());
         spawn_blocking(move || {
-            let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-            loop {
-                let count = reader.read(&mut buffer).map_err(no_space)?;
-                if count == 0 {
-                    break;
-                }
-                hasher.update(&buffer[..count]);
-            }
-            if hex(&hasher.finalize()) == entry.sha256 {
+            if sha256(&mut reader).map_err(no_space)?.0 == entry.sha256 {
                 Ok(())
             } else {
                 Err(differs(&entry, "its SHA-256 is not what its manifest says"))
             }
         })
-    }
-
-    /// When the file was changed last.
-    fn changed(&self) -> Result<SystemTime, Failure> {
-        self.file.metadata().and_then(|metadata| metadata.modified()).map_err(no_space)
     }
 
     /// A reader from the first byte, independent of every other.
@@ -100,8 +90,6 @@ struct Check {
     local: Local,
     entry: ObjectEntry,
     hash: JoinHandle<Result<(), Failure>>,
-    /// When the file was changed last before it was read.
-    changed: SystemTime,
 }
 
 impl Checks {
@@ -111,8 +99,7 @@ impl Checks {
     /// As [`Local::fetch`].
     pub(super) async fn fetch(&self, store: &dyn ObjectStore, entry: &ObjectEntry) -> Result<Local, Failure> {
         let local = Local::fetch(store, entry).await?;
-        let check =
-            Check { local: local.clone(), entry: entry.clone(), changed: local.changed()?, hash: local.check(entry) };
+        let check = Check { local: local.clone(), entry: entry.clone(), hash: local.check(entry) };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(check);
         Ok(local)
     }
@@ -123,10 +110,10 @@ impl Checks {
     /// `R1011`, and what `made` is.
     pub(super) async fn hold<T>(&self, made: Result<T, Failure>) -> Result<T, Failure> {
         let checks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for Check { local, entry, hash, changed } in checks {
+        for Check { local, entry, hash } in checks {
             joined(hash.await)??;
             // Statements and the hash read it one after the other.
-            if local.changed()? != changed {
+            if local.in_place.is_some_and(|own| own.is_changed().unwrap_or(true)) {
                 return Err(differs(&entry, "it was changed while it was read"));
             }
         }
@@ -173,10 +160,6 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn missing(entry: &ObjectEntry, error: object_store::Error) -> Failure {
     if matches!(error, object_store::Error::NotFound { .. }) {
         return differs(entry, "it is not there");
@@ -207,7 +190,7 @@ mod tests {
         let store = DirectoryStore::open(folder.path()).expect("a bucket");
         let path = folder.path().join("a.csv");
         std::fs::write(&path, "as it was").expect("a file");
-        let sha256 = hex(&Sha256::digest("as it was"));
+        let (sha256, _) = sha256(&b"as it was"[..]).expect("a hash");
         let entry = ObjectEntry { key: "a.csv".to_owned(), sha256, size: 9, rows: 1 };
         let checks = Checks::default();
         let local = checks.fetch(&store, &entry).await.expect("the object");

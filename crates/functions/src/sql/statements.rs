@@ -9,6 +9,8 @@ use tidegate_formats::{SqlColumn, SqlType};
 use tidegate_model::{ErrorKind, Failure, Place};
 use tidegate_sql::Statement;
 
+use crate::hash::hex;
+
 /// Largest file of a statement, in bytes.
 const LARGEST: u64 = 1 << 20;
 
@@ -208,7 +210,7 @@ fn read(name: &str, shown: &str, text: &str, outputs: &[&str]) -> Result<OutputT
         columns: declared.columns,
         references: declared.references,
         statement,
-        sha256: Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: hex(&Sha256::digest(text)),
     })
 }
 

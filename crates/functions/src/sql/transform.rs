@@ -22,6 +22,7 @@ use super::statements::{Named, OutputTable};
 use super::tables::{Refused, Rejects, empty};
 use super::write::{self, Target};
 use crate::extract::in_key;
+use crate::hash::hex;
 use crate::predecessor;
 use crate::summarise::joined;
 
@@ -468,7 +469,7 @@ impl<'a> Transform<'a> {
             hasher.update(&output.name);
             hasher.update(&output.sha256);
         }
-        super::objects::hex(&hasher.finalize())
+        hex(&hasher.finalize())
     }
 }
 

@@ -16,11 +16,9 @@ mod values;
 #[cfg(not(feature = "sql"))]
 mod without_sql;
 
-use std::io::Read;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sha2::{Digest, Sha256};
 use tidegate_engine::{Context, Function, Input, Kind, Outcome};
 use tidegate_formats::review::{self, Options};
 use tidegate_formats::statistics::Statistics;
@@ -30,6 +28,8 @@ use tidegate_model::{
 };
 use tidegate_stores::{Load, LoadMode, OnDuplicate, Reject, Table};
 use tokio::task::spawn_blocking;
+
+use crate::hash::sha256;
 
 pub use row::COLUMNS;
 #[cfg(feature = "sql")]
@@ -171,18 +171,7 @@ fn look(
     cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Statistics, String, u64), Failure> {
     // Read from its first byte to its last once, so that the ledger has its hash, too.
-    let mut hasher = Sha256::new();
-    let mut reader = input.reader();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let count = reader.read(&mut buffer).map_err(|error| format_failure(error.into()))?;
-        if count == 0 {
-            break;
-        }
-        hasher.update(&buffer[..count]);
-    }
-    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let size = input.size();
+    let (sha256, size) = sha256(input.reader()).map_err(|error| format_failure(error.into()))?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = if size < SMALL { 1 } else { cores.min(THREADS) };
     let open = Arc::clone(input);

@@ -29,7 +29,7 @@ use tidegate_model::{Bucket, ErrorKind, Failure, Key, Setting};
 
 pub use directory::DirectoryStore;
 pub use layered::Layered;
-pub use own_file::OwnFile;
+pub use own_file::{InPlace, OwnFile};
 pub(crate) use walk::{Found, RESERVED, Stamp, Strange, Tree, is_gone, look, walk};
 
 /// The directory cannot be used.

@@ -1,7 +1,11 @@
 //! Large objects of a bucket that is a directory: written once, where they will stay, and read where they are.
 
 use std::fs::File;
+use std::io;
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use object_store::{GetOptions, ObjectMeta};
 
 /// Goes with an upload or a get as one of its extensions. A store that keeps objects as files puts the file into it in which the
 /// object will be, and whoever uploads may write there instead of handing parts over; or the file in which the object is, and
@@ -11,6 +15,23 @@ use std::sync::{Arc, OnceLock};
 pub struct OwnFile(Arc<OnceLock<File>>);
 
 impl OwnFile {
+    /// Adds itself to what is asked of a get.
+    #[must_use]
+    pub fn asked_with(&self, mut options: GetOptions) -> GetOptions {
+        options.extensions.insert(self.clone());
+        options
+    }
+
+    /// The file that a get has answered with, which is what `meta` says of it; `None` if there are only bytes.
+    ///
+    /// # Errors
+    /// If the system has no more files to give.
+    pub fn in_place(&self, meta: &ObjectMeta) -> io::Result<Option<InPlace>> {
+        let in_place =
+            |file: File| InPlace { file: Arc::new(file), size: meta.size, modified: meta.last_modified.into() };
+        Ok(self.get().map(File::try_clone).transpose()?.map(in_place))
+    }
+
     /// The file, if the store has one.
     pub fn get(&self) -> Option<&File> {
         self.0.get()
@@ -19,5 +40,30 @@ impl OwnFile {
     /// The store's answer; the first stands.
     pub(super) fn set(&self, file: File) {
         let _ = self.0.set(file);
+    }
+}
+
+/// The file in which an object is. Others may write to it.
+#[derive(Debug, Clone)]
+pub struct InPlace {
+    file: Arc<File>,
+    size: u64,
+    modified: SystemTime,
+}
+
+impl InPlace {
+    /// The file.
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// Whether it was written to since the get, so that what was read of it may be half of one version and half of another. A file
+    /// that has taken its name meanwhile is another file.
+    ///
+    /// # Errors
+    /// If the file system does not answer.
+    pub fn is_changed(&self) -> io::Result<bool> {
+        let now = self.file.metadata()?;
+        Ok(now.len() != self.size || now.modified()? != self.modified)
     }
 }
