@@ -11,6 +11,7 @@
 
 mod commands;
 mod demo;
+mod draft;
 mod exit;
 #[cfg(feature = "aws")]
 mod lambda;
@@ -161,6 +162,7 @@ fn main() -> ExitCode {
     if !is_lambda {
         logging::start(cli.global.verbose, cli.global.quiet, cli.global.json);
     }
+    let printer = printer.told(&cli.global.dir, cli.global.env.as_deref());
     let here = Here { dir: cli.global.dir, env: cli.global.env, printer };
     ended(&here, || run(&here, cli.command)).into()
 }

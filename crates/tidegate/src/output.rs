@@ -3,16 +3,19 @@
 //! A terminal gets tables that fit it and colours (unless `NO_COLOR` is set); a pipe gets the same text whole and plain;
 //! `--json` gets one document. Text from outside never reaches a terminal with its control characters.
 
+mod hint;
 mod table;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tidegate_model::Failure;
 
+pub(crate) use self::hint::in_directory;
 pub(crate) use self::table::{Cell, Table};
 use crate::exit::Stop;
 use crate::project::Checked;
@@ -33,6 +36,8 @@ pub(crate) struct Printer {
     colours_out: bool,
     colours_err: bool,
     time_zone: TimeZone,
+    /// What a command needs behind `tidegate` to mean the same pipeline: ` -C DIR`, ` --env NAME`.
+    again: String,
 }
 
 /// A colour, by what it means.
@@ -88,7 +93,19 @@ impl Printer {
             colours_out: wants_colours && is_terminal && !json,
             colours_err: wants_colours && is_terminal_err,
             time_zone: TimeZone::system(),
+            again: String::new(),
         }
+    }
+
+    /// The same, for a command that was told a directory or an environment: what it says to type next names them, too.
+    pub(crate) fn told(mut self, dir: &Path, env: Option<&str>) -> Self {
+        if dir != Path::new(".") {
+            self.again = hint::in_directory(dir);
+        }
+        if let Some(env) = env {
+            self.again.push_str(&format!(" --env {}", hint::quoted(env)));
+        }
+        self
     }
 
     /// Prints data. A reader that has gone is no error.
@@ -139,9 +156,10 @@ impl Printer {
         }
     }
 
-    /// Says what to type next, unless `-q`.
+    /// Says what to type next, unless `-q`. Commands of the text that name no directory get that of this one.
     pub(crate) fn hint(&self, text: &str) {
         if !self.quiet {
+            let text = if text.contains("tidegate -") { text.to_owned() } else { hint::again(text, &self.again) };
             complain(&format!("{} {text}\n", Tone::Faint.paint("next:", self.colours_err)));
         }
     }

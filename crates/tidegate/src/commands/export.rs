@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 use tidegate_formats::{csv, json as json_format, parquet};
 use tidegate_model::ErrorKind;
 
+use crate::draft;
 use crate::exit::Stop;
 use crate::output::{Printer, counted};
 
@@ -36,12 +37,7 @@ impl Destination {
             }
             return Ok(Self(None));
         };
-        // Beside its place, so that it can be moved there in one step.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = tempfile::Builder::new()
-            .prefix(".tidegate-export-")
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(|error| Stop::file("written", path, &error))?;
+        let file = draft::beside(path).map_err(|error| Stop::file("written", path, &error))?;
         Ok(Self(Some((file, path.to_owned()))))
     }
 

@@ -202,6 +202,15 @@ impl Failed for RunRecord {
     }
 }
 
+/// True if something has failed that is not mended by what came later, as far as the newest go.
+///
+/// # Errors
+/// If the history cannot be read.
+pub(super) async fn is_any_left(history: &dyn Ledger) -> Result<bool, Stop> {
+    let newest = history.failures(FailureFilter::default(), Page::first(LISTED)).await?;
+    Ok(judged(history, newest).await?.iter().any(|failure| !failure.mended))
+}
+
 async fn judged<R: Failed>(history: &dyn Ledger, records: Vec<R>) -> Result<Vec<Judged<R>>, Stop> {
     let mut all = Vec::with_capacity(records.len());
     for record in records {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::exit::{Exit, Stop};
-use crate::output::Table;
-use crate::project::{FILE, Here};
+use crate::output::{Table, in_directory};
+use crate::project::{FILE, Here, kind_specs};
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -146,7 +146,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     }
     here.printer.line(&dir.join(FILE).display().to_string())?;
-    let change_dir = if dir == here.dir { String::new() } else { format!(" -C {}", dir.display()) };
+    let change_dir = if dir == here.dir { String::new() } else { in_directory(&dir) };
     let first = match template.entrance {
         Entrance::Bucket(bucket) => format!("put a file into `{}`", dir.join("buckets").join(bucket).display()),
         #[cfg(feature = "sql")]
@@ -187,7 +187,7 @@ fn list(here: &Here) -> Result<Exit, Stop> {
 }
 
 impl Template {
-    /// Writes the pipeline file, what goes with it, and the entrance bucket. Nothing that is there is replaced.
+    /// Writes the pipeline file, what goes with it, and the folders of its buckets. Nothing that is there is replaced.
     ///
     /// # Errors
     /// If there is a pipeline file already, or the directory cannot be written.
@@ -218,6 +218,13 @@ impl Template {
                 _ => {}
             }
         }
-        write(&path, self.pipeline).map_err(|error| Stop::file("written", &path, &error))
+        write(&path, self.pipeline).map_err(|error| Stop::file("written", &path, &error))?;
+        let checked = tidegate_model::check(FILE, self.pipeline, None, &kind_specs(), tidegate_formats::NAMES);
+        let buckets = checked.pipeline.iter().flat_map(|pipeline| pipeline.buckets.values());
+        for bucket in buckets.filter(|bucket| bucket.url.is_none()) {
+            let folder = dir.join("buckets").join(&bucket.name);
+            fs::create_dir_all(&folder).map_err(|error| Stop::file("made", &folder, &error))?;
+        }
+        Ok(())
     }
 }

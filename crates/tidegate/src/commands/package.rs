@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tidegate_formats::zip;
 use tidegate_model::{ErrorKind, Pipeline};
 
+use crate::draft;
 use crate::exit::{Exit, Stop};
 use crate::output::counted;
 use crate::project::{FILE, Here, Project};
@@ -177,8 +178,7 @@ fn too_large(error: tidegate_formats::Error) -> Stop {
 /// Puts a file in its place once all of it is written.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Stop> {
     let cannot = |error: &std::io::Error| Stop::file("written", path, error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| cannot(&error))?;
+    let mut file = draft::beside(path).map_err(|error| cannot(&error))?;
     file.write_all(content).map_err(|error| cannot(&error))?;
     file.persist(path).map_err(|error| cannot(&error.error))?;
     Ok(())

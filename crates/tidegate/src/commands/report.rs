@@ -15,6 +15,7 @@ use arrow_schema::DataType;
 use tidegate_model::ErrorKind;
 use tidegate_stores::{FailureFilter, Page};
 
+use crate::draft;
 use crate::exit::{Exit, Stop};
 use crate::output::counted;
 use crate::project::{Here, Project};
@@ -133,12 +134,8 @@ fn table_of(project: &Project, kind: &str, asked: Option<&str>, template: &str) 
 
 /// Writes a page in place of what is there, once all of it is written.
 fn write_page(out: &Path, html: &str) -> Result<(), Stop> {
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     let unwritable = |error: &std::io::Error| Stop::file("written", out, error);
-    let mut file = tempfile::Builder::new()
-        .prefix(".tidegate-report-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .map_err(|error| unwritable(&error))?;
+    let mut file = draft::beside(out).map_err(|error| unwritable(&error))?;
     file.write_all(html.as_bytes()).map_err(|error| unwritable(&error))?;
     file.persist(out).map_err(|error| unwritable(&error.error))?;
     Ok(())

@@ -258,7 +258,7 @@ async fn tell(printer: &Printer, wired: &Wired, summary: &Summary) -> Result<(),
         printer.hint("tidegate mail");
     } else if summary.runs.rejected > 0 {
         printer.hint("tidegate failures");
-    } else if !wired.ledger.failures(FailureFilter::default(), Page::first(1)).await?.is_empty() {
+    } else if super::failures::is_any_left(wired.ledger.as_ref()).await? {
         printer.remark("there are failures of earlier runs");
         printer.hint("tidegate failures");
     }

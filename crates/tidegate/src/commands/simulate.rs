@@ -1,12 +1,12 @@
 //! `tidegate simulate`: files as devices write them, for trying out and testing pipelines.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use tidegate_formats::wibl::{Bus, Faults, Stretch, Voyage, Written};
 use tidegate_model::parse_duration;
 
+use crate::draft;
 use crate::exit::{Exit, Stop};
 use crate::output::{bytes, counted};
 use crate::project::Here;
@@ -187,25 +187,11 @@ fn voyage(wibl: &Wibl) -> Result<Voyage, Stop> {
 /// Writes it beside its place first, so that a pipeline that watches the folder never sees half of it.
 fn write(voyage: &Voyage, path: &Path) -> Result<Written, Stop> {
     let unwritable = |error: &std::io::Error| Stop::file("written", path, error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let draft = tempfile::Builder::new().prefix(".tidegate-simulate-").tempfile_in(folder);
-    let draft = draft.map_err(|error| unwritable(&error))?;
+    let draft = draft::beside(path).map_err(|error| unwritable(&error))?;
     let mut output = BufWriter::new(draft);
     let written = voyage.write(&mut output).map_err(|error| unwritable(&error))?;
     output.flush().map_err(|error| unwritable(&error))?;
     let draft: tempfile::NamedTempFile = output.into_inner().map_err(|error| unwritable(error.error()))?;
-    readable(draft.as_file()).map_err(|error| unwritable(&error))?;
     draft.persist(path).map_err(|error| unwritable(&error.error))?;
     Ok(written)
-}
-
-/// Temporary files are for their owner alone; what others should read is like any other file.
-fn readable(file: &File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    let _ = file;
-    Ok(())
 }

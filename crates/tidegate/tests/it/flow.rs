@@ -112,8 +112,26 @@ fn tables_are_exported_as_csv_json_and_parquet() {
     let left = std::fs::read_dir(place.path("."))
         .unwrap()
         .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(".tidegate-export"));
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(".tidegate-"));
     assert_eq!(left.count(), 0);
+    // Whoever may read a new file of this user may read it.
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(place.path("any"), "").unwrap();
+    let mode = |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions().mode();
+    assert_eq!(mode("people.parquet"), mode("any"));
+}
+
+#[test]
+fn what_is_to_be_typed_next_works_from_where_one_is_and_is_still_needed() {
+    let place = Place::empty();
+    let run = ["-C", "my data", "run", "--once"];
+    place.run(&["new", "csv-to-table", "my data"]).ends(0).says(&["next: ", "tidegate -C 'my data' run --once"]);
+    fs::write(place.path("my data/buckets/incoming/a.csv"), b"id,name\n1,\xff\n").unwrap();
+    place.run(&run).ends(3).says(&["next: tidegate -C 'my data' failures show"]);
+    place.run(&run).ends(0).says(&["there are failures of earlier runs", "next: tidegate -C 'my data' failures"]);
+    place.write("my data/buckets/incoming/a.csv", "id,name\n1,Ann\n");
+    let ran = place.run(&run).ends(0);
+    assert!(!ran.err.contains("failures"), "it is mended: {}", ran.err);
 }
 
 #[test]
@@ -247,6 +265,7 @@ fn the_demo_shows_the_same_every_time() {
 fn the_profiles_template_works_as_it_is() {
     let place = Place::empty();
     place.run(&["new", "profiles"]).ends(0).says(&["buckets/raw"]);
+    assert!(place.path("buckets/participation").is_dir() && place.path("buckets/public").is_dir());
     place.run(&["check"]).ends(0).shows(&["tidegate.toml is right", "register-vessels", "publish"]);
     place.run(&["run", "--once"]).ends(0);
     let demo = Place::empty();
