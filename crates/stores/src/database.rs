@@ -83,6 +83,8 @@ pub struct SourceTable {
     pub key: Vec<String>,
     /// What it refers to.
     pub references: Vec<SourceReference>,
+    /// Another text whenever its columns are others, even if they have the names and types of those before.
+    pub shape: String,
     /// How many rows were ever written to it, as far as the database counts that; it may lag, and begin anew.
     pub written: Option<u64>,
 }

@@ -40,9 +40,11 @@ pub(super) struct State {
 /// What is kept of one table.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct KeptTable {
-    /// Hash of its columns, and its key: if either has changed, the table is written in full.
-    pub(super) schema: String,
-    pub(super) key: Vec<String>,
+    /// Hash of its columns, what sets them apart beside that, and its key: if any has changed, the table is written in full.
+    schema: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    shape: String,
+    key: Vec<String>,
     rows: u64,
     sum: u64,
     /// How many rows the database had counted as written to it.
@@ -98,7 +100,13 @@ impl State {
 impl KeptTable {
     pub(super) fn new(schema: String, table: &SourceTable, digest: Digest, keys: Option<KeysAt>) -> Self {
         let Digest { rows, sum } = digest;
-        Self { schema, key: table.key.clone(), rows, sum, written: table.written, keys }
+        let (shape, key) = (table.shape.clone(), table.key.clone());
+        Self { schema, shape, key, rows, sum, written: table.written, keys }
+    }
+
+    /// True if the table still has the columns and the key that it had.
+    pub(super) fn is_of(&self, schema: &str, table: &SourceTable) -> bool {
+        self.schema == schema && self.shape == table.shape && self.key == table.key
     }
 
     /// True if the database has counted rows that were written since. That they differ is likely then, and no more.

@@ -50,7 +50,7 @@ impl Job<'_> {
     ) -> Result<Option<Changed>, Failure> {
         let columns: Vec<ColumnEntry> = table.columns.iter().map(column).collect();
         let schema = schema_hash(&columns);
-        let kept = kept.filter(|kept| kept.schema == schema && kept.key == table.key);
+        let kept = kept.filter(|kept| kept.is_of(&schema, table));
         let Some(kept) = kept else {
             return self.everything(table, columns, schema).await.map(Some);
         };

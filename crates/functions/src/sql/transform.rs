@@ -304,6 +304,7 @@ impl<'a> Transform<'a> {
             return Err(Failure::new("R1006", ErrorKind::Invalid, reason)
                 .expected("a `key` that matches the key of the table of `rows of`, column by column"));
         }
+        self.refuse_another_key(output, source)?;
         let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
         let columns: Vec<String> = source
             .key
@@ -320,6 +321,23 @@ impl<'a> Transform<'a> {
         let keys: Vec<SqlColumn> = output.columns.iter().filter(is_key).cloned().collect();
         let converter = Converter::new(output.statement.name(), &keys, &rows.schema())?;
         Ok(write::rows(&self.target(output, ".deleted"), rows, converter).await?.map(|(entry, _)| entry))
+    }
+
+    /// The keys of what is gone are those of the source, by place: with another key they would be taken for those of other facts. Who
+    /// has changed the statement since has looked.
+    fn refuse_another_key(&self, output: &OutputTable, source: &Source) -> Result<(), Failure> {
+        let (Some(table), Some(state)) = (&output.rows_of, &self.before) else { return Ok(()) };
+        let Some(before) = state.table(table).filter(|before| before.key != source.key) else { return Ok(()) };
+        if state.output(&output.name).is_none_or(|last| last.statement != output.sha256) {
+            return Ok(());
+        }
+        let (shown, was, is) = (output.statement.name(), before.key.join("`, `"), source.key.join("`, `"));
+        let reason = format!(
+            "{shown}: the key of `{table}` was `{was}` and is `{is}` now, so that what is gone would be taken for others"
+        );
+        Err(Failure::new("R1006", ErrorKind::Invalid, reason)
+            .expected("a `key` that matches the key of the table of `rows of`, column by column")
+            .help("change `key` in the statement, or take `rows of` out of it, then `tidegate failures retry`"))
     }
 
     /// What another statement reads of an output: what it has given, and of a dimension that was not due what it gave before.

@@ -308,6 +308,19 @@ async fn columns_may_come_and_widen_but_not_narrow_or_be_missed() {
     assert_eq!((failure.place.object.as_deref(), failure.place.line), (Some("star/dim_shop.sql"), Some(7)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_whose_key_is_another_column_now_stops_until_the_statement_has_been_looked_at() {
+    let (house, mut chain) = house();
+    first(&house, &mut chain);
+    succeeded(&house).await;
+    chain.put(&house, &[Change::full("sale", &["shop_id"], SALE, "1,1,2.50,2024-02-29,\n2,2,3.00,2024-03-01,\"\"\n")]);
+    let runs = house.run_once().await;
+    let failure = runs[0].failure.as_ref().expect("a failure");
+    assert!(failure.code == "R1006" && failure.reason.contains("was `id` and is `shop_id` now"), "{failure}");
+    house.write("star/fact_sale.sql", &FACT.replace("-- rows of: sale\n", ""));
+    assert_eq!(retried(&house).await[0].state, RunState::Succeeded);
+}
+
 /// A town by another name of its column, which no statement knows.
 const CITY: &[(&str, &str)] = &[("town_id", "integer not null"), ("city", "text")];
 

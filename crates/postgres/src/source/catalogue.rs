@@ -15,12 +15,19 @@ pub(super) struct Relation {
     pub(super) types: BTreeMap<String, String>,
 }
 
-/// Tables and partitioned tables on the search path, of no extension; their columns in order.
+/// Tables and partitioned tables on the search path, of no extension; their columns in order. A column that is dropped and added again
+/// has another number, and no row is written anew for it; nor for another word of an enumeration within an array or a domain, or
+/// another part of a composite type.
 const COLUMNS: &str = "
 SELECT c.relname::text, n.nspname::text, a.attname::text, a.attnotnull,
        format_type(a.atttypid, a.atttypmod),
        CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
        (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid),
+       a.attnum::text || coalesce(
+         (SELECT string_agg('=' || e.enumlabel, '' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
+          WHERE e.enumtypid IN (t.typelem, t.typbasetype)), '') || coalesce(
+         (SELECT string_agg('.' || f.attname || ':' || f.atttypid, '' ORDER BY f.attnum) FROM pg_catalog.pg_attribute f
+          WHERE f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped), ''),
        pg_catalog.pg_stat_get_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_tuples_updated(c.oid)
          + pg_catalog.pg_stat_get_tuples_deleted(c.oid)
 FROM pg_catalog.pg_class c
@@ -71,11 +78,12 @@ pub(super) async fn tables(connection: &Connection) -> Result<Vec<(SourceTable, 
         if tables.last().is_none_or(|(table, _)| table.name != name) {
             let schema: String = row.get(1);
             let relation = Relation { name: format!("{}.{}", quote(&schema), quote(&name)), types: BTreeMap::new() };
-            let written: Option<i64> = row.get(7);
+            let written: Option<i64> = row.get(8);
             let table = SourceTable {
                 key: keys.remove(&name).unwrap_or_default(),
                 references: references.remove(&name).unwrap_or_default(),
                 columns: Vec::new(),
+                shape: String::new(),
                 written: written.map(i64::cast_unsigned),
                 name,
             };
@@ -83,6 +91,7 @@ pub(super) async fn tables(connection: &Connection) -> Result<Vec<(SourceTable, 
         }
         if let Some((table, relation)) = tables.last_mut() {
             let column = column(&row);
+            table.shape.push_str(&format!(" {}", row.get::<_, String>(7)));
             relation.types.insert(column.name.clone(), row.get(4));
             table.columns.push(column);
         }

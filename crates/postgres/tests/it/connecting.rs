@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use tidegate_model::ErrorKind;
-use tidegate_postgres::{Connection, Server, quote, refused};
+use tidegate_postgres::{Connection, PostgresDatabase, Server, quote, refused};
+use tidegate_stores::Database as _;
 use tidegate_stores::Result;
-use tidegate_stores::testing::postgres::{CA, Postgres};
+use tidegate_stores::testing::postgres::{CA, GUARDED, Postgres};
 
 async fn connect(url: &str) -> Result<Connection> {
     Server::parse(url, Path::new("/"))?.connect().await
@@ -101,4 +102,21 @@ async fn a_server_that_goes_is_unavailable() {
     assert_eq!(connect(&database.url()).await.err().unwrap().kind, ErrorKind::Unavailable);
     server.start_again();
     assert_eq!(one(&connect(&database.url()).await.unwrap(), "SELECT 'back'").await, "back");
+}
+
+#[tokio::test]
+async fn a_table_of_which_a_policy_hides_rows_is_refused() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    database.sql(&format!(
+        "CREATE TABLE people (id integer PRIMARY KEY, name text); INSERT INTO people VALUES (1, 'Ann'), (2, 'Bob'); \
+         ALTER TABLE people ENABLE ROW LEVEL SECURITY; CREATE POLICY first_only ON people USING (id = 1); \
+         GRANT SELECT ON people TO {GUARDED}"
+    ));
+    let server = Server::parse(&database.guarded_url(), Path::new("/")).expect("a url");
+    let source = PostgresDatabase::new(server).source().expect("a source");
+    let mut snapshot = source.snapshot().await.expect("a snapshot");
+    let tables = snapshot.tables().await.expect("the tables");
+    let error = snapshot.digest(&tables[0]).await.expect_err("what is hidden would be taken for deleted");
+    assert!(error.to_string().contains("row-level security"), "{error}");
 }

@@ -142,6 +142,10 @@ pub(crate) fn target_of_link(bounds: &Path, path: &Path) -> Option<(PathBuf, Met
     Some((target, metadata))
 }
 
+/// Directories with fewer entries are walked in the order of their names: what was written one after the other, under names that say
+/// so, is then seen one after the other. Larger ones would take memory for it.
+const SORTED: usize = 10_000;
+
 /// Walks everything below the directory `start` (the bucket's own for an empty key, else the directory of that key).
 /// `enter` is called before a directory is listed, with its path and key, and says whether to; `visit` with each
 /// finding, and ends the walk by `Break`. What vanishes meanwhile is left out.
@@ -171,7 +175,14 @@ pub(crate) fn walk(
                 continue;
             }
         };
-        for entry in entries {
+        let mut entries = entries;
+        let mut first: Vec<io::Result<fs::DirEntry>> = entries.by_ref().take(SORTED).collect();
+        if first.len() < SORTED {
+            first.sort_by_cached_key(|entry| entry.as_ref().ok().map(fs::DirEntry::file_name));
+        }
+        // What is pending last is taken first.
+        let before = pending.len();
+        for entry in first.into_iter().chain(entries) {
             let found = match entry {
                 Ok(entry) => judge(tree, &directory, &entry, &mut pending),
                 Err(error) => Some(Found::Strange(Strange::Unreadable(path.clone(), error.to_string()))),
@@ -182,6 +193,7 @@ pub(crate) fn walk(
                 return Ok(());
             }
         }
+        pending[before..].reverse();
     }
     Ok(())
 }
@@ -222,4 +234,35 @@ fn is_interesting(kind: FileType) -> bool {
 /// The key of `name` in the directory of this key.
 pub(crate) fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_by_when_it_was_written_is_seen_in_that_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut keys = Vec::new();
+        for day in ["2026-01-02", "2026-01-01", "2025-12-31"] {
+            for run in ["0900-b", "0800-a", "1000-c"] {
+                let key = format!("{day}/{run}/manifest.json");
+                let path = folder.path().join(&key);
+                fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+                fs::write(path, "{}").expect("a file");
+                keys.push(key);
+            }
+        }
+        keys.sort();
+        let mut seen = Vec::new();
+        let visit = &mut |found| {
+            if let Found::File { key, .. } = found {
+                seen.push(key);
+            }
+            ControlFlow::Continue(())
+        };
+        let tree = Tree { root: folder.path(), bounds: folder.path(), stable_inodes: true };
+        walk(tree, "", &mut |_, _| true, visit).expect("a walk");
+        assert_eq!(seen, keys);
+    }
 }

@@ -7,7 +7,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef};
 
 use super::layout::Shape;
-use super::session::{Session, WriteTo, quoted};
+use super::session::{Session, WriteTo, matching, quoted};
 use super::types::{ColumnType, exact_columns};
 use super::{Rows, Step};
 use crate::Result;
@@ -70,6 +70,12 @@ pub(super) fn fill(session: &mut dyn Session, incoming: &mut Incoming<'_>, mut r
     }
     session.written(STAGE, &shape.key)?;
     session.written(GONE, &shape.key)?;
+    if rows > 0 && gone > 0 {
+        // A key in another writing, `1.10` and `1.1`, is gone as one text and new as the other, and the same.
+        let is_new = matching("s", "g", &shape.key);
+        let sql = format!("DELETE FROM {GONE} AS g WHERE EXISTS (SELECT 1 FROM {STAGE} AS s WHERE {is_new})");
+        gone -= session.execute(&sql, &[])?;
+    }
     Ok(Staged { rows, gone, is_ascending: incoming.is_ascending })
 }
 

@@ -184,6 +184,23 @@ async fn a_widened_numeric_and_a_new_column_bring_the_whole_table_with_every_dig
 }
 
 #[tokio::test]
+async fn a_column_that_is_dropped_and_added_again_brings_the_whole_table() {
+    for mut shop in Shop::everywhere(ORDERS) {
+        shop.extract().await.expect("a manifest");
+        // No row is written for it, and the columns have the names and types that they had.
+        shop.sql("ALTER TABLE orders DROP COLUMN note");
+        shop.sql("ALTER TABLE orders ADD COLUMN note text");
+        shop.extract().await.expect("a manifest");
+        shop.sql("ALTER TABLE orders DROP COLUMN note");
+        shop.sql("ALTER TABLE orders ADD COLUMN note text DEFAULT 'none'");
+        let manifest = shop.extract().await.expect("a manifest");
+        let lines = shop.lines(&manifest, "orders");
+        assert!(lines.len() == 3 && lines.iter().all(|line| line.ends_with(",none")), "{lines:?}");
+        assert!(shop.extract().await.is_none());
+    }
+}
+
+#[tokio::test]
 async fn hostile_names_and_values_are_only_names_and_values() {
     let schema =
         "CREATE TABLE \"or\"\"ders; DROP TABLE x; --\" (\"id\"\"; --\" integer PRIMARY KEY, \"se'lect, \" text);

@@ -39,6 +39,7 @@ fn table(connection: &Connection, name: String) -> Result<SourceTable> {
         columns: rows.into_iter().map(|(column, _)| column).collect(),
         key,
         references,
+        shape: String::new(),
         written: None,
     })
 }

@@ -9,6 +9,7 @@ pub(super) async fn contract(peer: &Peer) {
     every_change_is_a_version(peer).await;
     several_versions_may_come_at_once(peer).await;
     what_is_gone_is_marked_and_may_return(peer).await;
+    a_key_in_another_writing_is_not_gone(peer).await;
     a_whole_table_tells_what_is_gone(peer).await;
     orphans_wait_until_what_they_refer_to_is_there(peer).await;
     an_orphan_that_was_overtaken_stays_beside(peer).await;
@@ -45,6 +46,18 @@ async fn every_change_is_a_version(peer: &Peer) {
     assert!(history.versions[1].seen_at.as_deref().is_some_and(|seen| seen.contains("09:03:00")), "{history:?}");
     assert!(told(warehouse, &fact, "2").await.is_empty());
     assert!(warehouse.history("fact_versions", &[]).await.is_err());
+}
+
+async fn a_key_in_another_writing_is_not_gone(peer: &Peer) {
+    let warehouse = peer.warehouse.as_ref();
+    let fact = table("fact_writing", Role::Fact, &[("id", "numeric"), ("units", "integer")]);
+    let first: &[&[&str]] = &[&["1.10", "10"], &["2", "5"]];
+    load(warehouse, delivery("writing", 1), &[(&fact, vec![new(&fact, first)])]).await;
+    // As an extract tells it that compares keys as texts.
+    let changes = vec![new(&fact, &[&["1.1", "20"]]), gone(&fact, &["1.10", "2"])];
+    load(warehouse, delivery("writing", 2), &[(&fact, changes)]).await;
+    let left = rows(warehouse, &fact).await;
+    assert!(left.len() == 1 && left[0][1] == "20", "{left:?}");
 }
 
 async fn several_versions_may_come_at_once(peer: &Peer) {

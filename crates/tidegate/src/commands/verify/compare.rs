@@ -87,6 +87,7 @@ fn plain(kind: ColumnType, cell: &str) -> String {
             let cell = if cell.contains('.') { cell.trim_end_matches('0').trim_end_matches('.') } else { cell };
             cell.replacen('T', " ", 1)
         }
+        ColumnType::Real(4) => cell.parse::<f32>().map_or_else(|_| cell.to_owned(), |number| number.to_string()),
         ColumnType::Real(_) => cell.parse::<f64>().map_or_else(|_| cell.to_owned(), |number| number.to_string()),
         _ => cell.to_owned(),
     }

@@ -1,5 +1,5 @@
-//! What the source has now. Tables are compared where a table of the source has the key of a table of the warehouse, in the
-//! columns that have the same names and types; the others are named.
+//! What the source has now. A table of the warehouse is compared with the table of the source that has its key, in the columns that
+//! have the same names and types; of several, with the one that has its name, too: `dim_staff` is of `staff`. The others are named.
 
 use tidegate_formats::manifest::{Role, TableEntry};
 use tidegate_model::ErrorKind;
@@ -26,9 +26,9 @@ pub(super) async fn compare(
     let sources = snapshot.tables().await?;
     let (mut verdicts, mut others) = (Vec::new(), Vec::new());
     for entry in warehouse.tables().await? {
-        let Some(source) = sources.iter().find(|source| !source.key.is_empty() && source.key == entry.key) else {
+        let Some(source) = counterpart(&sources, &entry) else {
             others.push(format!(
-                "`{}`: no table of `{}` has the key `{}`",
+                "`{}`: no table of `{}` has the key `{}`, or several have and none its name",
                 entry.name,
                 last.of,
                 entry.key.join("`, `")
@@ -63,6 +63,17 @@ pub(super) async fn compare(
         verdicts.push(compare_columns(warehouse, &entry, columns, state, against, keeps_more).await?);
     }
     Ok((verdicts, others))
+}
+
+/// The table of the source that a table of the warehouse is of.
+fn counterpart<'s>(sources: &'s [SourceTable], entry: &TableEntry) -> Option<&'s SourceTable> {
+    let same: Vec<&SourceTable> =
+        sources.iter().filter(|source| !source.key.is_empty() && source.key == entry.key).collect();
+    let name = entry.name.split_once('_').map_or(entry.name.as_str(), |(_, name)| name);
+    match same.as_slice() {
+        [only] => Some(only),
+        several => several.iter().copied().find(|source| source.name == name || source.name == entry.name),
+    }
 }
 
 /// The pipeline file is right; it is the database that is not there just now.
@@ -156,6 +167,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_several_tables_with_a_key_of_one_name_the_one_is_meant_that_has_the_name() {
+        let source = |name: &str, key: &str| SourceTable {
+            name: name.to_owned(),
+            columns: Vec::new(),
+            key: vec![key.to_owned()],
+            references: Vec::new(),
+            shape: String::new(),
+            written: None,
+        };
+        let sources = [source("customer", "id"), source("product", "id"), source("staff", "staff_id")];
+        for (name, key, expected) in [
+            ("dim_product", "id", Some("product")),
+            ("product", "id", Some("product")),
+            ("dim_item", "id", None),
+            ("dim_people", "staff_id", Some("staff")),
+            ("dim_date", "date_id", None),
+        ] {
+            let entry = TableEntry {
+                name: name.to_owned(),
+                role: Role::Dimension,
+                is_full: true,
+                key: vec![key.to_owned()],
+                stamp: None,
+                surrogate: None,
+                columns: Vec::new(),
+                references: Vec::new(),
+                objects: Vec::new(),
+                deleted: Vec::new(),
+                schema: String::new(),
+            };
+            assert_eq!(counterpart(&sources, &entry).map(|source| source.name.as_str()), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn csv_is_cut_wherever_its_bytes_are() {
         let column = |name: &str| SourceColumn {
             name: name.to_owned(),
@@ -168,6 +214,7 @@ mod tests {
             columns: ["a", "b", "c"].map(column).to_vec(),
             key: vec!["a".to_owned()],
             references: Vec::new(),
+            shape: String::new(),
             written: None,
         };
         let columns = [("c".to_owned(), ColumnType::Text), ("a".to_owned(), ColumnType::Text)];
