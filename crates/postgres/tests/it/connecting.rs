@@ -6,7 +6,7 @@ use tidegate_model::ErrorKind;
 use tidegate_postgres::{Connection, PostgresDatabase, Server, quote, refused};
 use tidegate_stores::Database as _;
 use tidegate_stores::Result;
-use tidegate_stores::testing::postgres::{CA, GUARDED, Postgres};
+use tidegate_stores::testing::postgres::{CA, Postgres, USER};
 
 async fn connect(url: &str) -> Result<Connection> {
     Server::parse(url, Path::new("/"))?.connect().await
@@ -108,15 +108,18 @@ async fn a_server_that_goes_is_unavailable() {
 async fn a_table_of_which_a_policy_hides_rows_is_refused() {
     let Some(server) = Postgres::shared() else { return };
     let database = server.database();
-    database.sql(&format!(
+    database.sql(
         "CREATE TABLE people (id integer PRIMARY KEY, name text); INSERT INTO people VALUES (1, 'Ann'), (2, 'Bob'); \
          ALTER TABLE people ENABLE ROW LEVEL SECURITY; CREATE POLICY first_only ON people USING (id = 1); \
-         GRANT SELECT ON people TO {GUARDED}"
-    ));
-    let server = Server::parse(&database.guarded_url(), Path::new("/")).expect("a url");
+         CREATE ROLE policed LOGIN; GRANT SELECT ON people TO policed",
+    );
+    let url = database.url().replace(&format!("//{USER}@"), "//policed@");
+    let server = Server::parse(&url, Path::new("/")).expect("a url");
     let source = PostgresDatabase::new(server).source().expect("a source");
     let mut snapshot = source.snapshot().await.expect("a snapshot");
     let tables = snapshot.tables().await.expect("the tables");
     let error = snapshot.digest(&tables[0]).await.expect_err("what is hidden would be taken for deleted");
     assert!(error.to_string().contains("row-level security"), "{error}");
+    snapshot.end().await;
+    database.sql("DROP OWNED BY policed; DROP ROLE policed");
 }
