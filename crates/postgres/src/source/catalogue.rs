@@ -23,11 +23,11 @@ SELECT c.relname::text, n.nspname::text, a.attname::text, a.attnotnull,
        format_type(a.atttypid, a.atttypmod),
        CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
        (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid),
-       a.attnum::text || coalesce(
+       a.attnum::text || CASE WHEN t.typelem <> 0 OR t.typtype IN ('d', 'c') THEN coalesce(
          (SELECT string_agg('=' || e.enumlabel, '' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
           WHERE e.enumtypid IN (t.typelem, t.typbasetype)), '') || coalesce(
          (SELECT string_agg('.' || f.attname || ':' || f.atttypid, '' ORDER BY f.attnum) FROM pg_catalog.pg_attribute f
-          WHERE f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped), ''),
+          WHERE f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped), '') ELSE '' END,
        pg_catalog.pg_stat_get_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_tuples_updated(c.oid)
          + pg_catalog.pg_stat_get_tuples_deleted(c.oid)
 FROM pg_catalog.pg_class c
