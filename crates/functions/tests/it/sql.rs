@@ -317,7 +317,7 @@ async fn a_source_whose_key_is_another_column_now_stops_until_the_statement_has_
     let runs = house.run_once().await;
     let failure = runs[0].failure.as_ref().expect("a failure");
     assert!(failure.code == "R1006" && failure.reason.contains("was `id` and is `shop_id` now"), "{failure}");
-    house.write("star/fact_sale.sql", &FACT.replace("-- rows of: sale\n", ""));
+    house.write("star/fact_sale.sql", FACT.replace("-- rows of: sale\n", ""));
     assert_eq!(retried(&house).await[0].state, RunState::Succeeded);
 }
 
