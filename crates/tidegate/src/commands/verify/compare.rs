@@ -169,3 +169,20 @@ pub(super) async fn compare(
     let names: Vec<String> = entry.columns.iter().map(|column| column.name.clone()).collect();
     compare_columns(warehouse, entry, typed(entry, &names), state, against, keeps_more).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_real_is_the_same_however_many_digits_it_is_told_with() {
+        for (kind, one, other) in [
+            (ColumnType::Real(4), "0.1", "0.10000000149011612"),
+            (ColumnType::Real(8), "1e3", "1000"),
+            (ColumnType::Numeric(10, 2), "1.10", "1.1"),
+        ] {
+            assert_eq!(plain(kind, one), plain(kind, other), "{one}");
+        }
+        assert_ne!(plain(ColumnType::Real(8), "0.1"), plain(ColumnType::Real(8), "0.10000000149011612"));
+    }
+}
