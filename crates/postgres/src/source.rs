@@ -28,9 +28,8 @@ use crate::server::Server;
 /// The oldest server that can compute digests.
 const OLDEST: i32 = 140_000;
 
-/// How values become text: the same on every server, whatever its administrators prefer. Rows that a policy hides would be taken for
-/// deleted: with such a table the server is to refuse. And only the statements of `slices` are
-/// worth being compiled.
+/// How values become text: the same on every server, whatever its administrators prefer. Only the statements of `slices` are worth being
+/// compiled. And a table of which a policy hides rows is to be refused: they would be taken for deleted.
 const SETTINGS: &str = "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC';
 SET extra_float_digits = 1; SET bytea_output = 'hex'; SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8'; SET jit = off; SET row_security = off";

@@ -289,8 +289,8 @@ impl Job<'_> {
             }
             .map_err(write_failure)
         };
-        let is_gone = |slice: &&i64| !there.contains(slice);
-        kept.keys().filter(is_gone).try_for_each(|slice| compare(*slice, &[]))?;
+        let gone = slices.iter().filter(|(_, (_, new))| new.is_none());
+        gone.map(|(slice, _)| *slice).try_for_each(|slice| compare(slice, &[]))?;
         let mut failed = None;
         let mut take = |slice: i64, rows: &[(i64, u64)]| told(compare(slice, rows), &mut failed);
         let read = self.snapshot.versions_in(table, &there, &mut take).await;

@@ -67,3 +67,31 @@ impl InPlace {
         Ok(now.len() != self.size || now.modified()? != self.modified)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::ObjectStore;
+    use object_store::path::Path;
+
+    use super::*;
+    use crate::bucket::DirectoryStore;
+
+    #[tokio::test]
+    async fn who_writes_to_the_file_is_noticed_and_who_takes_its_name_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, other) = (folder.path().join("a"), folder.path().join("b"));
+        std::fs::write(&path, "as it was").expect("a file");
+        let store = DirectoryStore::open(folder.path()).expect("a bucket");
+        let own = OwnFile::default();
+        let options = own.asked_with(GetOptions::default());
+        let found = store.get_opts(&Path::from("a"), options).await.expect("the object");
+        let in_place = own.in_place(&found.meta).expect("a file").expect("a folder has one");
+        assert!(!in_place.is_changed().expect("an answer"));
+        std::fs::write(&other, "another").expect("a file");
+        std::fs::rename(&path, folder.path().join("c")).expect("a rename");
+        std::fs::rename(&other, &path).expect("a rename");
+        assert!(!in_place.is_changed().expect("an answer"), "another file has the name");
+        std::fs::write(folder.path().join("c"), "and longer").expect("a file");
+        assert!(in_place.is_changed().expect("an answer"));
+    }
+}
